@@ -1,0 +1,131 @@
+//! What `provision` and the functions must agree on, written once.
+//!
+//! `provision` creates the table, the bucket and the routes by these names; the functions read and
+//! write by them. A name typed twice would drift, and drift here shows up only in production.
+//! This crate depends on nothing.
+
+/// The project's name, and the prefix of the names of everything `provision` creates.
+pub const PROJECT: &str = "cloudpix";
+
+/// Environment variables that `provision` sets on a function and the function reads at start.
+pub mod variable {
+    /// Name of the S3 bucket that holds the images.
+    pub const BUCKET: &str = "CLOUDPIX_BUCKET";
+    /// Name of the DynamoDB table that indexes the images.
+    pub const TABLE: &str = "CLOUDPIX_TABLE";
+    /// Value of `Access-Control-Allow-Origin` on every answer: `*` or one origin.
+    pub const ALLOW_ORIGIN: &str = "CLOUDPIX_ALLOW_ORIGIN";
+    /// Largest image taken, in pixels (width × height).
+    pub const MAX_PIXELS: &str = "CLOUDPIX_MAX_PIXELS";
+    /// Largest object taken through a presigned URL, in bytes.
+    pub const MAX_UPLOAD_BYTES: &str = "CLOUDPIX_MAX_UPLOAD_BYTES";
+}
+
+/// Attributes of an item of the table. The design is in ARCHITECTURE.md, "Data model".
+pub mod attribute {
+    /// Partition key: a UUID of version 7 in lower case.
+    pub const IMAGE_ID: &str = "ImageID";
+    /// The caller's file name, any Unicode.
+    pub const FILE_NAME: &str = "FileName";
+    /// Media type read from the image's bytes.
+    pub const CONTENT_TYPE: &str = "ContentType";
+    /// Bytes.
+    pub const SIZE: &str = "Size";
+    /// Pixels.
+    pub const WIDTH: &str = "Width";
+    /// Pixels.
+    pub const HEIGHT: &str = "Height";
+    /// SHA-256 of the bytes, lower-case hexadecimal.
+    pub const SHA256: &str = "Sha256";
+    /// Key of the object in the bucket.
+    pub const S3_OBJECT_KEY: &str = "S3ObjectKey";
+    /// `pending`, `ready` or `rejected`.
+    pub const IMAGE_STATUS: &str = "ImageStatus";
+    /// When the record was made, RFC 3339 in UTC with milliseconds.
+    pub const CREATED_AT: &str = "CreatedAt";
+    /// TTL in seconds since the epoch; on pending and rejected records only.
+    pub const EXPIRES_AT: &str = "ExpiresAt";
+    /// `YYYY-MM-DD` in UTC; set only in the write that makes the record ready.
+    pub const UPLOAD_DATE: &str = "UploadDate";
+    /// `{RFC 3339 in UTC with milliseconds}#{ImageID}`; set together with `UploadDate`.
+    pub const UPLOAD_ORDER: &str = "UploadOrder";
+    /// Whose image it is; set together with `UploadDate`.
+    pub const OWNER: &str = "Owner";
+}
+
+/// Global secondary indexes of the table. Both are sparse: only ready records carry their keys.
+pub mod index {
+    /// `UploadDate` → `UploadOrder`: one UTC day.
+    pub const UPLOAD_DATE: &str = "UploadDateIndex";
+    /// `Owner` → `UploadOrder`: everything, newest first, and ranges.
+    pub const OWNER: &str = "OwnerIndex";
+}
+
+/// Prefix of the keys of uploaded images: `uploads/{imageId}.{ext}`.
+pub const UPLOADS_PREFIX: &str = "uploads/";
+
+/// Owner of every image until there is sign-in.
+pub const PUBLIC_OWNER: &str = "public";
+
+/// Largest image taken inline (JSON or raw), in decoded bytes. Base64 and the event's own JSON
+/// around it must fit the 6 MiB that Lambda takes.
+pub const INLINE_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Media types that API Gateway hands over as base64 of the raw body. Never `application/json`,
+/// which would be base64-encoded a second time, and never `*/*`, which holds it.
+pub const BINARY_MEDIA_TYPES: [&str; 10] = [
+    "application/octet-stream",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/heic",
+    "image/heif",
+    "image/jpeg",
+    "image/png",
+    "image/tiff",
+    "image/webp",
+];
+
+/// Request headers a browser may send, on the API and on a presigned upload.
+pub const ALLOWED_HEADERS: [&str; 7] = [
+    "content-type",
+    "content-disposition",
+    "idempotency-key",
+    "if-none-match",
+    "x-amz-checksum-sha256",
+    "x-amz-meta-file-name",
+    "x-api-key",
+];
+
+/// A Lambda function of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Function {
+    Upload,
+    List,
+}
+
+impl Function {
+    pub const ALL: [Function; 2] = [Function::Upload, Function::List];
+
+    /// The name of its crate, its binary, its table in `cloudpix.toml`, and the last part of its AWS names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Function::Upload => "upload",
+            Function::List => "list",
+        }
+    }
+}
+
+/// A method of the REST API and the function that answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub function: Function,
+}
+
+/// Every route. `openapi.yaml` is held against this table by a test.
+pub const ROUTES: [Route; 2] = [
+    Route { method: "POST", path: "/upload", function: Function::Upload },
+    Route { method: "GET", path: "/list", function: Function::List },
+];

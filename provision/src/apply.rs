@@ -1,0 +1,232 @@
+//! Runs a plan: each step starts when what it needs is done, as many at once as the graph allows.
+//!
+//! Nothing is decided here. When a step fails, no further one starts; those that run are waited for,
+//! and the next run goes on from what AWS then has.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use contract::Function;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use crate::aws::{Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::package::Artifact;
+use crate::plan::{Action, Plan, Step};
+use crate::stack::resource::Resource;
+use crate::stack::{Id, Names};
+use crate::state::{Record, Store};
+
+/// Steps at once; AWS's control planes take ten requests a second and more.
+const PARALLEL: usize = 10;
+
+/// What happens while a plan runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    Started(&'a Step),
+    /// A word on a long step, such as how many objects are deleted.
+    Progress(&'a Step, String),
+    Finished(&'a Step, Duration),
+    Failed(&'a Step, &'a anyhow::Error),
+}
+
+/// What the steps work with.
+pub struct Site<'a> {
+    pub aws: &'a Aws,
+    pub names: &'a Names,
+    pub artifacts: &'a BTreeMap<Function, Artifact>,
+    pub store: &'a Store,
+    pub record: RefCell<Record>,
+}
+
+/// Runs every step, and answers how long each took, in the order they finished.
+pub async fn run<'a>(
+    site: &Site<'_>,
+    plan: &'a Plan,
+    on: impl Fn(Event<'_>),
+) -> anyhow::Result<Vec<(&'a Step, Duration)>> {
+    let mut waiting: BTreeSet<usize> = (0..plan.steps.len()).collect();
+    let mut done = BTreeSet::new();
+    let (mut outcome, mut failures) = (Vec::new(), Vec::new());
+    let mut running = FuturesUnordered::new();
+    let mut interrupted = false;
+    let stop = tokio::signal::ctrl_c();
+    tokio::pin!(stop);
+    loop {
+        if failures.is_empty() && !interrupted {
+            let ready = waiting.iter().copied().filter(|&index| plan.needs(index).is_subset(&done));
+            for index in ready.take(PARALLEL - running.len()).collect::<Vec<_>>() {
+                waiting.remove(&index);
+                let step = &plan.steps[index];
+                on(Event::Started(step));
+                let progress = |text| on(Event::Progress(step, text));
+                running.push(async move {
+                    let start = Instant::now();
+                    (index, site.perform(step, progress).await, start.elapsed())
+                });
+            }
+        }
+        let finished = tokio::select! {
+            finished = running.next() => finished,
+            _ = &mut stop, if !interrupted => {
+                interrupted = true;
+                continue;
+            }
+        };
+        let Some((index, result, elapsed)) = finished else { break };
+        let step = &plan.steps[index];
+        match result {
+            Ok(()) => {
+                done.insert(index);
+                on(Event::Finished(step, elapsed));
+                outcome.push((step, elapsed));
+            }
+            Err(error) => {
+                let name = site.names.of(step.id);
+                let error = error.context(format!("{} the {} {name}", step.action.verb(), step.id.kind()));
+                on(Event::Failed(step, &error));
+                failures.push(error);
+            }
+        }
+    }
+    let left = waiting.len() + failures.len();
+    match failures.into_iter().next() {
+        Some(first) => {
+            Err(first
+                .context(format!("{left} of {} steps are not done; run again to go on", plan.steps.len())))
+        }
+        None if interrupted && left > 0 => bail!("interrupted with {left} steps to go; run again to go on"),
+        None => Ok(outcome),
+    }
+}
+
+impl Site<'_> {
+    async fn perform(&self, step: &Step, progress: impl Fn(String)) -> anyhow::Result<()> {
+        match &step.action {
+            Action::Create(desired) => self.create(step.id, desired).await,
+            Action::Update { live, desired, .. } => self.update(step.id, live, desired).await,
+            Action::Replace { live, desired, .. } => {
+                self.delete(step.id, live, progress).await?;
+                self.create(step.id, desired).await
+            }
+            Action::Delete(live) => self.delete(step.id, live, progress).await,
+        }
+    }
+
+    fn api(&self) -> anyhow::Result<String> {
+        self.record.borrow().api_id.clone().context("the REST API has no id yet")
+    }
+
+    fn set_api(&self, id: Option<String>) -> anyhow::Result<()> {
+        let mut record = self.record.borrow_mut();
+        record.api_id = id;
+        self.store.save(&record)
+    }
+
+    fn artifact(&self, function: Function) -> anyhow::Result<&Artifact> {
+        self.artifacts
+            .get(&function)
+            .with_context(|| format!("the function {} is not packed", function.name()))
+    }
+
+    async fn create(&self, id: Id, desired: &Resource) -> anyhow::Result<()> {
+        let Site { aws, names, .. } = *self;
+        match (id, desired) {
+            (Id::Bucket, Resource::Bucket(desired)) => s3::create(aws, names, desired).await,
+            (Id::Table, Resource::Table(desired)) => dynamodb::create(aws, names, desired).await,
+            (Id::LogGroup(f), Resource::LogGroup(desired)) => logs::create(aws, names, f, desired).await,
+            (Id::Role(f), Resource::Role(desired)) => iam::create(aws, names, f, desired).await,
+            (Id::Repository(f), Resource::Repository(desired)) => ecr::create(aws, names, f, desired).await,
+            (Id::Image(f), Resource::Image(_)) => match self.artifact(f)? {
+                Artifact::Image(image) => ecr::push_image(aws, names, f, image).await,
+                Artifact::Zip(_) => bail!("the function {} is packed as a zip file", f.name()),
+            },
+            (Id::Function(f), Resource::Function(desired)) => {
+                lambda::create(aws, names, f, desired, self.artifact(f)?).await
+            }
+            (Id::Permission(f), Resource::Permission(desired)) => {
+                lambda::set_permission(aws, names, f, &self.api()?, &BTreeMap::new(), &desired.callers).await
+            }
+            (Id::Api, Resource::Api(desired)) => {
+                let api = apigateway::create(aws, names, desired).await?;
+                // On disk before anything else can go wrong.
+                self.set_api(Some(api.clone()))?;
+                apigateway::update(aws, &api, &apigateway::bare(desired), desired).await
+            }
+            (Id::ApiKey, Resource::ApiKey(desired)) => apigateway::create_key(aws, names, desired).await,
+            (Id::Stage, Resource::Stage(desired)) => {
+                apigateway::create_stage(aws, &self.api()?, desired).await
+            }
+            (Id::UsagePlan, Resource::UsagePlan(desired)) => {
+                apigateway::create_plan(aws, names, &self.api()?, desired).await
+            }
+            (id, _) => bail!("the plan holds something else as {id:?}"),
+        }
+    }
+
+    async fn update(&self, id: Id, live: &Resource, desired: &Resource) -> anyhow::Result<()> {
+        use Resource as R;
+        let Site { aws, names, .. } = *self;
+        match (id, live, desired) {
+            (Id::Bucket, R::Bucket(live), R::Bucket(desired)) => s3::update(aws, names, live, desired).await,
+            (Id::Table, R::Table(live), R::Table(desired)) => {
+                dynamodb::update(aws, names, live, desired).await
+            }
+            (Id::LogGroup(f), R::LogGroup(live), R::LogGroup(desired)) => {
+                logs::update(aws, names, f, live, desired).await
+            }
+            (Id::Role(f), R::Role(live), R::Role(desired)) => iam::update(aws, names, f, live, desired).await,
+            (Id::Repository(f), R::Repository(live), R::Repository(desired)) => {
+                ecr::update(aws, names, f, live, desired).await
+            }
+            (Id::Function(f), R::Function(live), R::Function(desired)) => {
+                lambda::update(aws, names, f, live, desired, self.artifact(f)?).await
+            }
+            (Id::Permission(f), R::Permission(live), R::Permission(desired)) => {
+                lambda::set_permission(aws, names, f, &self.api()?, &live.callers, &desired.callers).await
+            }
+            (Id::Api, R::Api(live), R::Api(desired)) => {
+                apigateway::update(aws, &self.api()?, live, desired).await
+            }
+            (Id::ApiKey, R::ApiKey(live), R::ApiKey(desired)) => {
+                apigateway::update_key(aws, names, live, desired).await
+            }
+            (Id::Stage, R::Stage(live), R::Stage(desired)) => {
+                apigateway::update_stage(aws, &self.api()?, live, desired).await
+            }
+            (Id::UsagePlan, R::UsagePlan(live), R::UsagePlan(desired)) => {
+                apigateway::update_plan(aws, names, &self.api()?, live, desired).await
+            }
+            (id, _, _) => bail!("the plan holds something else as {id:?}"),
+        }
+    }
+
+    async fn delete(&self, id: Id, live: &Resource, progress: impl Fn(String)) -> anyhow::Result<()> {
+        let Site { aws, names, .. } = *self;
+        match (id, live) {
+            (Id::Bucket, _) => {
+                s3::delete(aws, names, |gone| progress(format!("{gone} object versions deleted"))).await
+            }
+            (Id::Table, Resource::Table(live)) => dynamodb::delete(aws, names, live).await,
+            (Id::LogGroup(f), _) => logs::delete(aws, names, f).await,
+            (Id::Role(f), _) => iam::delete(aws, names, f).await,
+            (Id::Repository(f), _) => ecr::delete(aws, names, f).await,
+            // An image goes with its repository, or when the repository's lifecycle policy says so.
+            (Id::Image(_), _) => Ok(()),
+            (Id::Function(f), _) => lambda::delete(aws, names, f).await,
+            (Id::Permission(f), Resource::Permission(live)) => {
+                lambda::set_permission(aws, names, f, "", &live.callers, &BTreeMap::new()).await
+            }
+            (Id::Api, _) => {
+                apigateway::delete(aws, &self.api()?).await?;
+                self.set_api(None)
+            }
+            (Id::ApiKey, _) => apigateway::delete_key(aws, names).await,
+            (Id::Stage, _) => apigateway::delete_stage(aws, &self.api()?).await,
+            (Id::UsagePlan, _) => apigateway::delete_plan(aws, names).await,
+            (id, _) => bail!("the plan holds something else as {id:?}"),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What stands between a caller and the API: stage, API key, usage plan.
+
+use anyhow::Context;
+use aws_sdk_apigateway::Client;
+use aws_sdk_apigateway::types::{ApiKey as AwsKey, ApiStage, Op, PatchOperation, UsagePlan as AwsPlan};
+
+use super::{GONE, NOT_YET, patch, set_tags};
+use crate::aws::{Aws, failed, optional, retry};
+use crate::stack::resource::{ApiKey, Stage, UsagePlan, managed_tags};
+use crate::stack::{API_ID, Names, STACK_TAG, STAGE};
+
+const RATE: &str = "/*/*/throttling/rateLimit";
+const BURST: &str = "/*/*/throttling/burstLimit";
+
+/// What a deployment of ours is described with; the fingerprint of the API follows.
+const SERVES: &str = "cloudpix ";
+
+pub async fn read_stage(aws: &Aws, api: &str) -> anyhow::Result<Option<Stage>> {
+    let client = &aws.apigateway;
+    let stage = client.get_stage().rest_api_id(api).stage_name(STAGE).send().await;
+    let Some(stage) = optional(stage, "apigateway:GET /restapis/stages", GONE)? else { return Ok(None) };
+    let deployment =
+        client.get_deployment().rest_api_id(api).set_deployment_id(stage.deployment_id).send().await;
+    let deployment = optional(deployment, "apigateway:GET /restapis/deployments", GONE)?;
+    let description = deployment.and_then(|deployment| deployment.description).unwrap_or_default();
+    let settings = stage.method_settings.unwrap_or_default();
+    let all = settings.get("*/*");
+    Ok(Some(Stage {
+        tags: managed_tags(stage.tags.unwrap_or_default()),
+        serves: description.strip_prefix(SERVES).unwrap_or("another deployment").to_owned(),
+        throttle_rate: all.map_or(0.0, |all| all.throttling_rate_limit),
+        throttle_burst: all.map_or(0, |all| all.throttling_burst_limit),
+    }))
+}
+
+/// A snapshot of the API as it is now, described by the fingerprint of what it should be.
+async fn deploy(client: &Client, api: &str, desired: &Stage) -> anyhow::Result<String> {
+    let create =
+        client.create_deployment().rest_api_id(api).description(format!("{SERVES}{}", desired.serves));
+    let answer = retry(NOT_YET, async || create.clone().send().await).await;
+    let answer = answer.map_err(failed("apigateway:POST /restapis/deployments"))?;
+    answer.id.context("apigateway:POST /restapis/deployments answered no id")
+}
+
+fn throttle(desired: &Stage) -> [PatchOperation; 2] {
+    [
+        patch(Op::Replace, RATE, &desired.throttle_rate.to_string()),
+        patch(Op::Replace, BURST, &desired.throttle_burst.to_string()),
+    ]
+}
+
+pub async fn create_stage(aws: &Aws, api: &str, desired: &Stage) -> anyhow::Result<()> {
+    let client = &aws.apigateway;
+    let deployment = deploy(client, api, desired).await?;
+    let create = client
+        .create_stage()
+        .rest_api_id(api)
+        .stage_name(STAGE)
+        .deployment_id(deployment)
+        .set_tags(Some(desired.tags.clone().into_iter().collect()));
+    let answer = retry(NOT_YET, async || create.clone().send().await).await;
+    answer.map_err(failed("apigateway:POST /restapis/stages"))?;
+    patch_stage(client, api, throttle(desired).to_vec()).await
+}
+
+async fn patch_stage(client: &Client, api: &str, patches: Vec<PatchOperation>) -> anyhow::Result<()> {
+    let update = client.update_stage().rest_api_id(api).stage_name(STAGE).set_patch_operations(Some(patches));
+    let answer = retry(NOT_YET, async || update.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("apigateway:PATCH /restapis/stages"))
+}
+
+pub async fn update_stage(aws: &Aws, api: &str, live: &Stage, desired: &Stage) -> anyhow::Result<()> {
+    let client = &aws.apigateway;
+    set_tags(aws, &format!("/restapis/{api}/stages/{STAGE}"), &live.tags, &desired.tags).await?;
+    if (live.throttle_rate, live.throttle_burst) != (desired.throttle_rate, desired.throttle_burst) {
+        patch_stage(client, api, throttle(desired).to_vec()).await?;
+    }
+    if live.serves != desired.serves {
+        let deployment = deploy(client, api, desired).await?;
+        patch_stage(client, api, vec![patch(Op::Replace, "/deploymentId", &deployment)]).await?;
+        prune_deployments(client, api, &deployment).await?;
+    }
+    Ok(())
+}
+
+/// Deletes every deployment but the one that is served. A stage that others made keeps its own: API
+/// Gateway refuses to delete it, which is no failure of ours.
+async fn prune_deployments(client: &Client, api: &str, served: &str) -> anyhow::Result<()> {
+    let pages = client.get_deployments().rest_api_id(api).limit(500).into_paginator().items();
+    let all = pages
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(failed("apigateway:GET /restapis/deployments"))?;
+    for id in all.into_iter().filter_map(|deployment| deployment.id).filter(|id| id != served) {
+        let delete = client.delete_deployment().rest_api_id(api).deployment_id(id);
+        let answer = retry(NOT_YET, async || delete.clone().send().await).await;
+        optional(
+            answer,
+            "apigateway:DELETE /restapis/deployments",
+            &["NotFoundException", "BadRequestException"],
+        )?;
+    }
+    Ok(())
+}
+
+pub async fn delete_stage(aws: &Aws, api: &str) -> anyhow::Result<()> {
+    let delete = aws.apigateway.delete_stage().rest_api_id(api).stage_name(STAGE);
+    let answer = retry(NOT_YET, async || delete.clone().send().await).await;
+    optional(answer, "apigateway:DELETE /restapis/stages", GONE).map(|_| ())
+}
+
+/// Our key, by name and tag; a key of that name without our tag where there is no better one.
+async fn find_key(aws: &Aws, names: &Names) -> anyhow::Result<Option<AwsKey>> {
+    let pages = aws.apigateway.get_api_keys().name_query(&names.stack).limit(500).into_paginator().items();
+    let keys =
+        pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("apigateway:GET /apikeys"))?;
+    // The query finds longer names too.
+    let named = |key: &AwsKey| key.name.as_ref() == Some(&names.stack);
+    Ok(keys.into_iter().filter(named).max_by_key(|key| owned(key.tags(), names)))
+}
+
+async fn find_plan(aws: &Aws, names: &Names) -> anyhow::Result<Option<AwsPlan>> {
+    let pages = aws.apigateway.get_usage_plans().limit(500).into_paginator().items();
+    let plans =
+        pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("apigateway:GET /usageplans"))?;
+    let named = |plan: &AwsPlan| plan.name.as_ref() == Some(&names.stack);
+    Ok(plans.into_iter().filter(named).max_by_key(|plan| owned(plan.tags(), names)))
+}
+
+fn owned(tags: Option<&std::collections::HashMap<String, String>>, names: &Names) -> bool {
+    tags.and_then(|tags| tags.get(STACK_TAG)) == Some(&names.stack)
+}
+
+pub async fn read_key(aws: &Aws, names: &Names) -> anyhow::Result<Option<ApiKey>> {
+    let key = find_key(aws, names).await?;
+    Ok(key.map(|key| ApiKey { tags: managed_tags(key.tags.unwrap_or_default()), enabled: key.enabled }))
+}
+
+/// The secret itself, for those who ask for it.
+pub async fn key_value(aws: &Aws, names: &Names) -> anyhow::Result<Option<String>> {
+    let Some(id) = find_key(aws, names).await?.and_then(|key| key.id) else { return Ok(None) };
+    let answer = aws.apigateway.get_api_key().api_key(id).include_value(true).send().await;
+    Ok(answer.map_err(failed("apigateway:GET /apikeys"))?.value)
+}
+
+pub async fn create_key(aws: &Aws, names: &Names, desired: &ApiKey) -> anyhow::Result<()> {
+    let tags = desired.tags.clone().into_iter().collect();
+    let create =
+        aws.apigateway.create_api_key().name(&names.stack).enabled(desired.enabled).set_tags(Some(tags));
+    create.send().await.map(|_| ()).map_err(failed("apigateway:POST /apikeys"))
+}
+
+pub async fn update_key(aws: &Aws, names: &Names, live: &ApiKey, desired: &ApiKey) -> anyhow::Result<()> {
+    let id = find_key(aws, names).await?.and_then(|key| key.id).context("the API key is gone; run again")?;
+    set_tags(aws, &format!("/apikeys/{id}"), &live.tags, &desired.tags).await?;
+    if live.enabled != desired.enabled {
+        let enabled = patch(Op::Replace, "/enabled", &desired.enabled.to_string());
+        let update = aws.apigateway.update_api_key().api_key(id).patch_operations(enabled);
+        update.send().await.map_err(failed("apigateway:PATCH /apikeys"))?;
+    }
+    Ok(())
+}
+
+pub async fn delete_key(aws: &Aws, names: &Names) -> anyhow::Result<()> {
+    let Some(id) = find_key(aws, names).await?.and_then(|key| key.id) else { return Ok(()) };
+    let answer = aws.apigateway.delete_api_key().api_key(id).send().await;
+    optional(answer, "apigateway:DELETE /apikeys", GONE).map(|_| ())
+}
+
+pub async fn read_plan(aws: &Aws, names: &Names, api: Option<&str>) -> anyhow::Result<Option<UsagePlan>> {
+    let Some(plan) = find_plan(aws, names).await? else { return Ok(None) };
+    let pages = aws
+        .apigateway
+        .get_usage_plan_keys()
+        .usage_plan_id(plan.id.unwrap_or_default())
+        .into_paginator()
+        .items();
+    let keys = pages
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(failed("apigateway:GET /usageplans/keys"))?;
+    // Stages and keys that others added to the plan are theirs.
+    let ours = |stage: &ApiStage| stage.api_id.as_deref() == api;
+    let stage = |stage: ApiStage| format!("{API_ID}:{}", stage.stage.unwrap_or_default());
+    Ok(Some(UsagePlan {
+        tags: managed_tags(plan.tags.unwrap_or_default()),
+        stages: plan.api_stages.unwrap_or_default().into_iter().filter(ours).map(stage).collect(),
+        keys: keys.into_iter().filter_map(|key| key.name).filter(|name| *name == names.stack).collect(),
+    }))
+}
+
+pub async fn create_plan(aws: &Aws, names: &Names, api: &str, desired: &UsagePlan) -> anyhow::Result<()> {
+    let tags = desired.tags.clone().into_iter().collect();
+    let stage = |stage: &String| {
+        let (_, stage) = stage.split_once(':').with_context(|| format!("{stage:?} is no API and stage"))?;
+        anyhow::Ok(ApiStage::builder().api_id(api).stage(stage).build())
+    };
+    let stages = desired.stages.iter().map(stage).collect::<anyhow::Result<Vec<_>>>()?;
+    let create = aws
+        .apigateway
+        .create_usage_plan()
+        .name(&names.stack)
+        .set_api_stages(Some(stages))
+        .set_tags(Some(tags));
+    let answer = retry(NOT_YET, async || create.clone().send().await).await;
+    answer.map_err(failed("apigateway:POST /usageplans"))?;
+    let bare = UsagePlan { keys: [].into(), ..desired.clone() };
+    update_plan(aws, names, api, &bare, desired).await
+}
+
+pub async fn update_plan(
+    aws: &Aws,
+    names: &Names,
+    api: &str,
+    live: &UsagePlan,
+    desired: &UsagePlan,
+) -> anyhow::Result<()> {
+    let client = &aws.apigateway;
+    let id =
+        find_plan(aws, names).await?.and_then(|plan| plan.id).context("the usage plan is gone; run again")?;
+    set_tags(aws, &format!("/usageplans/{id}"), &live.tags, &desired.tags).await?;
+    let stages = [
+        (Op::Remove, live.stages.difference(&desired.stages)),
+        (Op::Add, desired.stages.difference(&live.stages)),
+    ];
+    let patches: Vec<PatchOperation> = stages
+        .into_iter()
+        .flat_map(|(op, stages)| {
+            stages.map(move |stage| patch(op.clone(), "/apiStages", &stage.replace(API_ID, api)))
+        })
+        .collect();
+    if !patches.is_empty() {
+        let update = client.update_usage_plan().usage_plan_id(&id).set_patch_operations(Some(patches));
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        answer.map_err(failed("apigateway:PATCH /usageplans"))?;
+    }
+    if desired.keys.difference(&live.keys).next().is_some() {
+        let key =
+            find_key(aws, names).await?.and_then(|key| key.id).context("the API key is gone; run again")?;
+        let create = client.create_usage_plan_key().usage_plan_id(&id).key_id(key).key_type("API_KEY");
+        create.send().await.map_err(failed("apigateway:POST /usageplans/keys"))?;
+    }
+    Ok(())
+}
+
+/// A plan goes only when it covers no stage.
+pub async fn delete_plan(aws: &Aws, names: &Names) -> anyhow::Result<()> {
+    let client = &aws.apigateway;
+    let Some(plan) = find_plan(aws, names).await? else { return Ok(()) };
+    let id = plan.id.unwrap_or_default();
+    for stage in plan.api_stages.unwrap_or_default() {
+        let stage = format!("{}:{}", stage.api_id.unwrap_or_default(), stage.stage.unwrap_or_default());
+        let update = client.update_usage_plan().usage_plan_id(&id).patch_operations(patch(
+            Op::Remove,
+            "/apiStages",
+            &stage,
+        ));
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        optional(answer, "apigateway:PATCH /usageplans", GONE)?;
+    }
+    let answer = client.delete_usage_plan().usage_plan_id(id).send().await;
+    optional(answer, "apigateway:DELETE /usageplans", GONE).map(|_| ())
+}

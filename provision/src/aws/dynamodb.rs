@@ -1,0 +1,261 @@
+//! DynamoDB: the table of metadata with its global secondary indexes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction,
+    GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType,
+    PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, Projection, ProjectionType,
+    ScalarAttributeType, TableDescription, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
+};
+
+use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
+use crate::stack::Names;
+use crate::stack::resource::{Index, Table, managed_tags};
+
+const GONE: &[&str] = &["ResourceNotFoundException"];
+const NOT_YET: &[NotYet] = &[
+    ("ResourceInUseException", ""),
+    ("ContinuousBackupsUnavailableException", ""),
+    // Not every LimitExceededException: a full quota of tables does not pass by waiting.
+    ("LimitExceededException", "simultaneously"),
+];
+
+pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Table>> {
+    let (client, name) = (&aws.dynamodb, names.table());
+    let Some(table) = describe(client, &name).await? else { return Ok(None) };
+    let arn = table.table_arn().context("dynamodb:DescribeTable answered no ARN")?;
+    let (tags, ttl, backups) = tokio::try_join!(
+        async {
+            let tags = client.list_tags_of_resource().resource_arn(arn).send().await;
+            tags.map_err(failed("dynamodb:ListTagsOfResource"))
+        },
+        async {
+            let ttl = client.describe_time_to_live().table_name(&name).send().await;
+            ttl.map_err(failed("dynamodb:DescribeTimeToLive"))
+        },
+        async {
+            let backups = client.describe_continuous_backups().table_name(&name).send().await;
+            backups.map_err(failed("dynamodb:DescribeContinuousBackups"))
+        },
+    )?;
+    let ttl = ttl.time_to_live_description.filter(|ttl| {
+        matches!(ttl.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
+    });
+    let recovery = backups
+        .continuous_backups_description
+        .and_then(|backups| backups.point_in_time_recovery_description)
+        .and_then(|recovery| recovery.point_in_time_recovery_status);
+    let billing = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    let indexes = table.global_secondary_indexes().iter().filter_map(|index| {
+        let projection = index.projection().and_then(Projection::projection_type);
+        let index_name = index.index_name()?.to_owned();
+        Some((
+            index_name,
+            Index {
+                partition_key: key(index.key_schema(), &KeyType::Hash),
+                sort_key: key(index.key_schema(), &KeyType::Range),
+                projection: projection.map_or_else(String::new, |projection| projection.as_str().to_owned()),
+            },
+        ))
+    });
+    Ok(Some(Table {
+        tags: managed_tags(tags.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value))),
+        partition_key: key(table.key_schema(), &KeyType::Hash),
+        billing: billing.unwrap_or(&BillingMode::Provisioned).as_str().to_owned(),
+        indexes: indexes.collect(),
+        ttl: ttl.and_then(|ttl| ttl.attribute_name),
+        point_in_time_recovery: recovery == Some(PointInTimeRecoveryStatus::Enabled),
+        deletion_protection: table.deletion_protection_enabled() == Some(true),
+    }))
+}
+
+fn key(schema: &[KeySchemaElement], kind: &KeyType) -> String {
+    schema
+        .iter()
+        .find(|element| element.key_type() == kind)
+        .map_or_else(String::new, |key| key.attribute_name.clone())
+}
+
+async fn describe(client: &Client, name: &str) -> anyhow::Result<Option<TableDescription>> {
+    let table = client.describe_table().table_name(name).send().await;
+    let table = optional(table, "dynamodb:DescribeTable", GONE)?.and_then(|answer| answer.table);
+    Ok(table.filter(|table| table.table_status() != Some(&TableStatus::Deleting)))
+}
+
+fn tags(tags: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Vec<Tag>> {
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build().context("build a tag");
+    tags.into_iter().map(tag).collect()
+}
+
+fn schema(keys: &[(&str, KeyType)]) -> anyhow::Result<Vec<KeySchemaElement>> {
+    let element = |(name, kind): &(&str, KeyType)| {
+        KeySchemaElement::builder()
+            .attribute_name(*name)
+            .key_type(kind.clone())
+            .build()
+            .context("build a key")
+    };
+    keys.iter().map(element).collect()
+}
+
+/// Every attribute that is a key of anything, each a string.
+fn attributes(table: &Table) -> anyhow::Result<Vec<AttributeDefinition>> {
+    let indexes = table.indexes.values().flat_map(|index| [&index.partition_key, &index.sort_key]);
+    let names: BTreeSet<&String> = indexes.chain([&table.partition_key]).collect();
+    let definition = |name: &String| {
+        let definition =
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        definition.build().context("build an attribute")
+    };
+    names.into_iter().map(definition).collect()
+}
+
+pub async fn create(aws: &Aws, names: &Names, desired: &Table) -> anyhow::Result<()> {
+    let (client, name) = (&aws.dynamodb, names.table());
+    let index = |(name, index): (&String, &Index)| {
+        let keys = [(index.partition_key.as_str(), KeyType::Hash), (&index.sort_key, KeyType::Range)];
+        let projection =
+            Projection::builder().projection_type(ProjectionType::from(index.projection.as_str()));
+        let index = GlobalSecondaryIndex::builder().index_name(name).set_key_schema(Some(schema(&keys)?));
+        index.projection(projection.build()).build().context("build an index")
+    };
+    let indexes = desired.indexes.iter().map(index).collect::<anyhow::Result<Vec<_>>>()?;
+    let create = client
+        .create_table()
+        .table_name(&name)
+        .set_attribute_definitions(Some(attributes(desired)?))
+        .set_key_schema(Some(schema(&[(&desired.partition_key, KeyType::Hash)])?))
+        .set_global_secondary_indexes(Some(indexes))
+        .billing_mode(BillingMode::from(desired.billing.as_str()))
+        .deletion_protection_enabled(desired.deletion_protection)
+        .set_tags(Some(tags(desired.tags.clone())?));
+    // "In use" also means that a table of this name is still being deleted.
+    let answer =
+        retry(&[("ResourceInUseException", "deleted"), NOT_YET[2]], async || create.clone().send().await)
+            .await;
+    answer.map_err(failed("dynamodb:CreateTable"))?;
+    let bare = Table { ttl: None, point_in_time_recovery: false, ..desired.clone() };
+    update(aws, names, &bare, desired).await
+}
+
+pub async fn update(aws: &Aws, names: &Names, live: &Table, desired: &Table) -> anyhow::Result<()> {
+    let (client, name) = (&aws.dynamodb, names.table());
+    active(client, &name).await?;
+    let (set, unset) = tag_changes(&live.tags, &desired.tags);
+    let arn = aws.place.arn("dynamodb", &format!("table/{name}"));
+    if !set.is_empty() {
+        let call = client.tag_resource().resource_arn(&arn).set_tags(Some(tags(set)?));
+        call.send().await.map_err(failed("dynamodb:TagResource"))?;
+    }
+    if !unset.is_empty() {
+        let call = client.untag_resource().resource_arn(&arn).set_tag_keys(Some(unset));
+        call.send().await.map_err(failed("dynamodb:UntagResource"))?;
+    }
+    if live.billing != desired.billing || live.deletion_protection != desired.deletion_protection {
+        let update = client
+            .update_table()
+            .table_name(&name)
+            .billing_mode(BillingMode::from(desired.billing.as_str()))
+            .deletion_protection_enabled(desired.deletion_protection);
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        answer.map_err(failed("dynamodb:UpdateTable"))?;
+        active(client, &name).await?;
+    }
+    update_indexes(client, &name, &live.indexes, desired).await?;
+    if live.ttl != desired.ttl {
+        update_ttl(client, &name, live, desired).await?;
+    }
+    if live.point_in_time_recovery != desired.point_in_time_recovery {
+        let on = desired.point_in_time_recovery;
+        let recovery =
+            PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(on).build()?;
+        let update = client
+            .update_continuous_backups()
+            .table_name(&name)
+            .point_in_time_recovery_specification(recovery);
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        answer.map_err(failed("dynamodb:UpdateContinuousBackups"))?;
+    }
+    Ok(())
+}
+
+/// DynamoDB makes or deletes one index at a time, and changes none in place.
+async fn update_indexes(
+    client: &Client,
+    name: &str,
+    live: &BTreeMap<String, Index>,
+    desired: &Table,
+) -> anyhow::Result<()> {
+    let change = async |change: GlobalSecondaryIndexUpdate| {
+        let update =
+            client.update_table().table_name(name).set_attribute_definitions(Some(attributes(desired)?));
+        let update = update.global_secondary_index_updates(change);
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        answer.map_err(failed("dynamodb:UpdateTable"))?;
+        active(client, name).await
+    };
+    for (index_name, index) in live {
+        if desired.indexes.get(index_name) != Some(index) {
+            let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(index_name).build()?;
+            change(GlobalSecondaryIndexUpdate::builder().delete(delete).build()).await?;
+        }
+    }
+    for (index_name, index) in &desired.indexes {
+        if live.get(index_name) != Some(index) {
+            let keys = [(index.partition_key.as_str(), KeyType::Hash), (&index.sort_key, KeyType::Range)];
+            let projection = ProjectionType::from(index.projection.as_str());
+            let create = CreateGlobalSecondaryIndexAction::builder()
+                .index_name(index_name)
+                .set_key_schema(Some(schema(&keys)?))
+                .projection(Projection::builder().projection_type(projection).build())
+                .build()?;
+            change(GlobalSecondaryIndexUpdate::builder().create(create).build()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn update_ttl(client: &Client, name: &str, live: &Table, desired: &Table) -> anyhow::Result<()> {
+    // One attribute must be off before another is on.
+    let changes = live.ttl.iter().map(|attribute| (attribute, false));
+    for (attribute, on) in changes.chain(desired.ttl.iter().map(|attribute| (attribute, true))) {
+        let ttl = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(on).build()?;
+        let update = client.update_time_to_live().table_name(name).time_to_live_specification(ttl);
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        answer.map_err(failed("dynamodb:UpdateTimeToLive"))?;
+    }
+    Ok(())
+}
+
+/// Waits until the table and all its indexes are active.
+async fn active(client: &Client, name: &str) -> anyhow::Result<()> {
+    wait(&format!("the table {name}"), async || {
+        let Some(table) = describe(client, name).await? else { return Ok(None) };
+        let indexes = table.global_secondary_indexes();
+        let ready = table.table_status() == Some(&TableStatus::Active)
+            && indexes.iter().all(|index| index.index_status() == Some(&IndexStatus::Active));
+        Ok(ready.then_some(()))
+    })
+    .await
+}
+
+pub async fn delete(aws: &Aws, names: &Names, live: &Table) -> anyhow::Result<()> {
+    let (client, name) = (&aws.dynamodb, names.table());
+    if live.deletion_protection {
+        let update = client.update_table().table_name(&name).deletion_protection_enabled(false);
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        optional(answer, "dynamodb:UpdateTable", GONE)?;
+    }
+    let delete = client.delete_table().table_name(&name);
+    let answer = retry(NOT_YET, async || delete.clone().send().await).await;
+    optional(answer, "dynamodb:DeleteTable", GONE)?;
+    wait(&format!("the deletion of the table {name}"), async || {
+        let table = client.describe_table().table_name(&name).send().await;
+        let table = optional(table, "dynamodb:DescribeTable", GONE)?;
+        Ok(table.is_none().then_some(()))
+    })
+    .await
+}

@@ -1,0 +1,131 @@
+//! IAM: one role a function, with one inline policy of ours.
+
+use anyhow::Context;
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::Tag;
+use contract::Function;
+use serde_json::Value;
+
+use super::{Aws, NotYet, failed, optional, retry, tag_changes};
+use crate::stack::resource::{Role, managed_tags};
+use crate::stack::{Names, ROLE_POLICY};
+
+const GONE: &[&str] = &["NoSuchEntity"];
+/// A role that was made a moment ago is not seen everywhere yet.
+const NOT_VISIBLE: &[NotYet] = &[("NoSuchEntity", "")];
+
+pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<Role>> {
+    let (client, name) = (&aws.iam, names.role(function));
+    let role = optional(client.get_role().role_name(&name).send().await, "iam:GetRole", GONE)?;
+    let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
+    let policy = client.get_role_policy().role_name(&name).policy_name(ROLE_POLICY).send().await;
+    let policy = optional(policy, "iam:GetRolePolicy", GONE)?;
+    let policy = policy.map_or(Ok(Value::Null), |answer| document(&answer.policy_document))?;
+    let trust = role.assume_role_policy_document().map_or(Ok(Value::Null), document)?;
+    let tags = role.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone()));
+    Ok(Some(Role { tags: managed_tags(tags), trust, policy }))
+}
+
+/// IAM answers policy documents percent-encoded (RFC 3986).
+fn document(text: &str) -> anyhow::Result<Value> {
+    let text: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
+    serde_json::from_slice(&text).context("read a policy document that IAM answered")
+}
+
+fn tags(tags: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Vec<Tag>> {
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build().context("build a tag");
+    tags.into_iter().map(tag).collect()
+}
+
+pub async fn create(aws: &Aws, names: &Names, function: Function, desired: &Role) -> anyhow::Result<()> {
+    let (client, name) = (&aws.iam, names.role(function));
+    client
+        .create_role()
+        .role_name(&name)
+        .description(format!("What the Lambda function {} may do", names.function(function)))
+        .assume_role_policy_document(desired.trust.to_string())
+        .set_tags(Some(tags(desired.tags.clone())?))
+        .send()
+        .await
+        .map_err(failed("iam:CreateRole"))?;
+    put_policy(client, &name, &desired.policy).await
+}
+
+async fn put_policy(client: &Client, role: &str, policy: &Value) -> anyhow::Result<()> {
+    let put =
+        client.put_role_policy().role_name(role).policy_name(ROLE_POLICY).policy_document(policy.to_string());
+    let answer = retry(NOT_VISIBLE, async || put.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("iam:PutRolePolicy"))
+}
+
+pub async fn update(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    live: &Role,
+    desired: &Role,
+) -> anyhow::Result<()> {
+    let (client, name) = (&aws.iam, names.role(function));
+    let (set, unset): (_, Vec<String>) = tag_changes(&live.tags, &desired.tags);
+    if !set.is_empty() {
+        let call = client.tag_role().role_name(&name).set_tags(Some(tags(set)?));
+        call.send().await.map_err(failed("iam:TagRole"))?;
+    }
+    if !unset.is_empty() {
+        let call = client.untag_role().role_name(&name).set_tag_keys(Some(unset));
+        call.send().await.map_err(failed("iam:UntagRole"))?;
+    }
+    if live.trust != desired.trust {
+        let call =
+            client.update_assume_role_policy().role_name(&name).policy_document(desired.trust.to_string());
+        call.send().await.map_err(failed("iam:UpdateAssumeRolePolicy"))?;
+    }
+    if live.policy != desired.policy {
+        put_policy(client, &name, &desired.policy).await?;
+    }
+    Ok(())
+}
+
+/// A role goes only when nothing is on it, so whatever others attached goes first.
+pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<()> {
+    let (client, name) = (&aws.iam, names.role(function));
+    let inline = client
+        .list_role_policies()
+        .role_name(&name)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>();
+    for policy in optional(inline.await, "iam:ListRolePolicies", GONE)?.unwrap_or_default() {
+        let answer = client.delete_role_policy().role_name(&name).policy_name(policy).send().await;
+        optional(answer, "iam:DeleteRolePolicy", GONE)?;
+    }
+    let attached = client
+        .list_attached_role_policies()
+        .role_name(&name)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>();
+    for policy in optional(attached.await, "iam:ListAttachedRolePolicies", GONE)?.unwrap_or_default() {
+        let answer =
+            client.detach_role_policy().role_name(&name).set_policy_arn(policy.policy_arn).send().await;
+        optional(answer, "iam:DetachRolePolicy", GONE)?;
+    }
+    let delete = client.delete_role().role_name(&name);
+    let answer = retry(&[("DeleteConflict", "")], async || delete.clone().send().await).await;
+    optional(answer, "iam:DeleteRole", GONE).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percent_encoded_document_is_decoded() {
+        let text = "%7B%22Version%22%3A%222012-10-17%22%2C%22Sid%22%3A%22%E5%86%99%22%7D";
+        assert_eq!(document(text).unwrap(), serde_json::json!({"Version": "2012-10-17", "Sid": "写"}));
+        assert_eq!(document("{\"a\": \"100%\"}").unwrap(), serde_json::json!({"a": "100%"}));
+        assert!(document("%").is_err());
+    }
+}

@@ -1,0 +1,263 @@
+//! Lambda: functions, and who may call them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{
+    Architecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime,
+    State,
+};
+use contract::Function;
+use serde_json::Value;
+
+use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
+use crate::package::Artifact;
+use crate::settings::Package;
+use crate::stack::resource::{Code, Lambda, Permission, managed_tags};
+use crate::stack::{API_ID, Names, Place};
+
+const GONE: &[&str] = &["ResourceNotFoundException"];
+/// What Lambda says while IAM and ECR, which are eventually consistent, have not told it yet, and
+/// while its own last change is still going on.
+const NOT_YET: &[NotYet] = &[
+    ("InvalidParameterValueException", "cannot be assumed by Lambda"),
+    ("InvalidParameterValueException", "does not have permissions to call"),
+    ("InvalidParameterValueException", "Source image"),
+    ("ResourceConflictException", "in progress"),
+    ("ResourceConflictException", "Pending"),
+];
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-rust.html>
+const RUNTIME: Runtime = Runtime::Providedal2023;
+
+pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<Lambda>> {
+    let Some(answer) = get(&aws.lambda, &names.function(function)).await? else { return Ok(None) };
+    let tags = managed_tags(answer.tags.clone().unwrap_or_default());
+    let configuration = answer.configuration.context("lambda:GetFunction answered no configuration")?;
+    let image = answer.code.and_then(|code| code.image_uri);
+    let package = match configuration.package_type {
+        Some(PackageType::Image) => Package::Image,
+        _ => Package::Zip,
+    };
+    let digest = match package {
+        // Whoever set the function by tag gets that tag here, which equals no digest of ours.
+        Package::Image => {
+            image.map(|uri| uri.rsplit_once('@').map_or(uri.clone(), |(_, digest)| digest.to_owned()))
+        }
+        Package::Zip => configuration.code_sha256,
+    };
+    let architectures = configuration.architectures.unwrap_or_default();
+    let architecture = architectures.first().unwrap_or(&Architecture::X8664).as_str().to_owned();
+    Ok(Some(Lambda {
+        tags,
+        code: Code { package, digest: digest.unwrap_or_default(), architecture },
+        role: configuration.role.unwrap_or_default(),
+        memory: configuration.memory_size.unwrap_or_default(),
+        timeout: configuration.timeout.unwrap_or_default(),
+        environment: configuration
+            .environment
+            .and_then(|environment| environment.variables)
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+    }))
+}
+
+async fn get(client: &Client, name: &str) -> anyhow::Result<Option<GetFunctionOutput>> {
+    optional(client.get_function().function_name(name).send().await, "lambda:GetFunction", GONE)
+}
+
+/// The function's state and the outcome of its last update, as Lambda words them.
+pub async fn health(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<String>> {
+    let Some(configuration) =
+        get(&aws.lambda, &names.function(function)).await?.and_then(|answer| answer.configuration)
+    else {
+        return Ok(None);
+    };
+    let state = configuration.state().map_or("unknown", State::as_str);
+    let update = configuration.last_update_status().map_or("unknown", LastUpdateStatus::as_str);
+    Ok(Some(format!("{state}, last update {update}")))
+}
+
+fn image_uri(aws: &Aws, names: &Names, function: Function, digest: &str) -> String {
+    let Place { account, region, partition } = &aws.place;
+    let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("{account}.dkr.ecr.{region}.{domain}/{}@{digest}", names.function(function))
+}
+
+fn environment(desired: &Lambda) -> Environment {
+    Environment::builder().set_variables(Some(desired.environment.clone().into_iter().collect())).build()
+}
+
+pub async fn create(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    desired: &Lambda,
+    artifact: &Artifact,
+) -> anyhow::Result<()> {
+    let (client, name) = (&aws.lambda, names.function(function));
+    let create = client
+        .create_function()
+        .function_name(&name)
+        .role(&desired.role)
+        .memory_size(desired.memory)
+        .timeout(desired.timeout)
+        .architectures(Architecture::from(desired.code.architecture.as_str()))
+        .environment(environment(desired))
+        .set_tags(Some(desired.tags.clone().into_iter().collect()));
+    let create = match artifact {
+        Artifact::Image(_) => {
+            let code =
+                FunctionCode::builder().image_uri(image_uri(aws, names, function, &desired.code.digest));
+            create.package_type(PackageType::Image).code(code.build())
+        }
+        Artifact::Zip(zip) => {
+            let code = FunctionCode::builder().zip_file(Blob::new(zip.bytes.clone()));
+            create.package_type(PackageType::Zip).code(code.build()).runtime(RUNTIME).handler("bootstrap")
+        }
+    };
+    let answer = retry(NOT_YET, async || create.clone().send().await).await;
+    answer.map_err(failed("lambda:CreateFunction"))?;
+    ready(client, &name).await
+}
+
+/// Configuration first, code second: new code may need a variable that the old one ignores.
+pub async fn update(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    live: &Lambda,
+    desired: &Lambda,
+    artifact: &Artifact,
+) -> anyhow::Result<()> {
+    let (client, name) = (&aws.lambda, names.function(function));
+    let (set, unset) = tag_changes(&live.tags, &desired.tags);
+    let arn = aws.place.arn("lambda", &format!("function:{name}"));
+    if !set.is_empty() {
+        let call = client.tag_resource().resource(&arn).set_tags(Some(set.into_iter().collect()));
+        call.send().await.map_err(failed("lambda:TagResource"))?;
+    }
+    if !unset.is_empty() {
+        let call = client.untag_resource().resource(&arn).set_tag_keys(Some(unset));
+        call.send().await.map_err(failed("lambda:UntagResource"))?;
+    }
+    let settings =
+        |lambda: &Lambda| (lambda.role.clone(), lambda.memory, lambda.timeout, lambda.environment.clone());
+    if settings(live) != settings(desired) {
+        let update = client
+            .update_function_configuration()
+            .function_name(&name)
+            .role(&desired.role)
+            .memory_size(desired.memory)
+            .timeout(desired.timeout)
+            .environment(environment(desired));
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        answer.map_err(failed("lambda:UpdateFunctionConfiguration"))?;
+        ready(client, &name).await?;
+    }
+    if live.code != desired.code {
+        let update = client
+            .update_function_code()
+            .function_name(&name)
+            .architectures(Architecture::from(desired.code.architecture.as_str()));
+        let update = match artifact {
+            Artifact::Image(_) => update.image_uri(image_uri(aws, names, function, &desired.code.digest)),
+            Artifact::Zip(zip) => update.zip_file(Blob::new(zip.bytes.clone())),
+        };
+        let answer = retry(NOT_YET, async || update.clone().send().await).await;
+        answer.map_err(failed("lambda:UpdateFunctionCode"))?;
+        ready(client, &name).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the function is active and its last update successful; a failure ends the wait at once.
+async fn ready(client: &Client, name: &str) -> anyhow::Result<()> {
+    wait(&format!("the function {name}"), async || {
+        let configuration = get(client, name).await?.and_then(|answer| answer.configuration);
+        configuration.map_or(Ok(None), |configuration| settled(name, &configuration))
+    })
+    .await
+}
+
+fn settled(name: &str, configuration: &FunctionConfiguration) -> anyhow::Result<Option<()>> {
+    if configuration.state() == Some(&State::Failed) {
+        let code = configuration.state_reason_code().map_or("no code", |code| code.as_str());
+        bail!("the function {name} failed: {} ({code})", configuration.state_reason().unwrap_or("no reason"));
+    }
+    if configuration.last_update_status() == Some(&LastUpdateStatus::Failed) {
+        let code = configuration.last_update_status_reason_code().map_or("no code", |code| code.as_str());
+        let reason = configuration.last_update_status_reason().unwrap_or("no reason");
+        bail!("the update of the function {name} failed: {reason} ({code})");
+    }
+    let active = matches!(configuration.state(), Some(State::Active | State::Inactive));
+    let updated = configuration.last_update_status() == Some(&LastUpdateStatus::Successful);
+    Ok((active && updated).then_some(()))
+}
+
+pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<()> {
+    let (client, name) = (&aws.lambda, names.function(function));
+    let delete = client.delete_function().function_name(&name);
+    let answer = retry(NOT_YET, async || delete.clone().send().await).await;
+    optional(answer, "lambda:DeleteFunction", GONE)?;
+    wait(&format!("the deletion of the function {name}"), async || {
+        Ok(get(client, &name).await?.is_none().then_some(()))
+    })
+    .await
+}
+
+/// Of the function's policy, the statements that let API Gateway call it and bear our ids.
+pub async fn read_permission(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    api: Option<&str>,
+) -> anyhow::Result<Option<Permission>> {
+    let policy = aws.lambda.get_policy().function_name(names.function(function)).send().await;
+    let Some(policy) = optional(policy, "lambda:GetPolicy", GONE)?.and_then(|answer| answer.policy) else {
+        return Ok(None);
+    };
+    let policy: Value = serde_json::from_str(&policy)
+        .with_context(|| format!("read the policy of the function {}", names.function(function)))?;
+    let mut callers = BTreeMap::new();
+    for statement in policy["Statement"].as_array().into_iter().flatten() {
+        let Some(id) = statement["Sid"].as_str().filter(|id| id.starts_with("cloudpix-")) else { continue };
+        let service = statement["Principal"]["Service"].as_str() == Some("apigateway.amazonaws.com");
+        let condition = &statement["Condition"]["ArnLike"]["AWS:SourceArn"];
+        let caller = condition.as_str().filter(|_| service).unwrap_or("anything else");
+        let caller =
+            api.map_or(caller.to_owned(), |api| caller.replace(&format!(":{api}/"), &format!(":{API_ID}/")));
+        callers.insert(id.to_owned(), caller);
+    }
+    Ok((!callers.is_empty()).then_some(Permission { callers }))
+}
+
+/// One statement after another: Lambda loses one of two that are added at the same time.
+pub async fn set_permission(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    api: &str,
+    live: &BTreeMap<String, String>,
+    desired: &BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let (client, name) = (&aws.lambda, names.function(function));
+    for id in live.iter().filter(|(id, caller)| desired.get(*id) != Some(caller)).map(|(id, _)| id) {
+        let remove = client.remove_permission().function_name(&name).statement_id(id);
+        optional(remove.send().await, "lambda:RemovePermission", GONE)?;
+    }
+    for (id, caller) in desired.iter().filter(|(id, caller)| live.get(*id) != Some(caller)) {
+        let add = client
+            .add_permission()
+            .function_name(&name)
+            .statement_id(id)
+            .action("lambda:InvokeFunction")
+            .principal("apigateway.amazonaws.com")
+            .source_arn(caller.replace(API_ID, api));
+        add.send().await.map_err(failed("lambda:AddPermission"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,377 @@
+//! S3: the bucket of images, and what is in it.
+
+use anyhow::{Context, bail};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
+    BucketVersioningStatus, CorsConfiguration, CorsRule as AwsCorsRule, CreateBucketConfiguration, Delete,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule as AwsLifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
+};
+use serde_json::Value;
+
+use super::{Aws, NotYet, failed, is, optional, retry};
+use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags};
+use crate::stack::{Names, STACK_TAG, bucket_prefix};
+
+/// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
+const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
+
+pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Bucket>> {
+    let (client, name) = (&aws.s3, &names.bucket);
+    let head = client.head_bucket().bucket(name).expected_bucket_owner(&aws.place.account).send().await;
+    match head {
+        Err(error) if is(&error, &["NotFound", "NoSuchBucket"]) => return Ok(None),
+        Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403) => bail!(
+            "s3:HeadBucket: AWS refuses access to the bucket {name}; it is another account's, or these credentials \
+             may not call s3:ListBucket on it"
+        ),
+        answer => answer.map(|_| ()).map_err(failed("s3:ListBucket"))?,
+    }
+    let (tags, block_public_access, object_ownership, encryption, versioning, policy, cors, lifecycle) = tokio::try_join!(
+        all_tags(client, name),
+        read_public_access(client, name),
+        read_ownership(client, name),
+        read_encryption(client, name),
+        read_versioning(client, name),
+        read_policy(client, name),
+        read_cors(client, name),
+        read_lifecycle(client, name),
+    )?;
+    let tags = managed_tags(tags);
+    Ok(Some(Bucket {
+        tags,
+        block_public_access,
+        object_ownership,
+        encryption,
+        versioning,
+        policy,
+        cors,
+        lifecycle,
+    }))
+}
+
+async fn all_tags(client: &Client, name: &str) -> anyhow::Result<Tags> {
+    let answer = client.get_bucket_tagging().bucket(name).send().await;
+    let answer = optional(answer, "s3:GetBucketTagging", &["NoSuchTagSet"])?;
+    Ok(answer.map_or_else(Tags::new, |answer| {
+        answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()
+    }))
+}
+
+async fn read_public_access(client: &Client, name: &str) -> anyhow::Result<bool> {
+    let answer = client.get_public_access_block().bucket(name).send().await;
+    let answer =
+        optional(answer, "s3:GetBucketPublicAccessBlock", &["NoSuchPublicAccessBlockConfiguration"])?;
+    let block = answer.and_then(|answer| answer.public_access_block_configuration);
+    Ok(block.is_some_and(|block| {
+        [
+            block.block_public_acls,
+            block.ignore_public_acls,
+            block.block_public_policy,
+            block.restrict_public_buckets,
+        ]
+        .iter()
+        .all(|on| *on == Some(true))
+    }))
+}
+
+async fn read_ownership(client: &Client, name: &str) -> anyhow::Result<String> {
+    let answer = client.get_bucket_ownership_controls().bucket(name).send().await;
+    let answer = optional(answer, "s3:GetBucketOwnershipControls", &["OwnershipControlsNotFoundError"])?;
+    let rule = answer
+        .and_then(|answer| answer.ownership_controls)
+        .and_then(|controls| controls.rules.into_iter().next());
+    Ok(rule.map_or_else(String::new, |rule| rule.object_ownership.as_str().to_owned()))
+}
+
+async fn read_encryption(client: &Client, name: &str) -> anyhow::Result<String> {
+    let answer = client.get_bucket_encryption().bucket(name).send().await;
+    let none = ["ServerSideEncryptionConfigurationNotFoundError"];
+    let answer = optional(answer, "s3:GetEncryptionConfiguration", &none)?;
+    let rule = answer
+        .and_then(|answer| answer.server_side_encryption_configuration)
+        .and_then(|configuration| configuration.rules.into_iter().next())
+        .and_then(|rule| rule.apply_server_side_encryption_by_default);
+    Ok(rule.map_or_else(String::new, |rule| rule.sse_algorithm.as_str().to_owned()))
+}
+
+async fn read_versioning(client: &Client, name: &str) -> anyhow::Result<bool> {
+    let answer = client.get_bucket_versioning().bucket(name).send().await;
+    Ok(answer.map_err(failed("s3:GetBucketVersioning"))?.status == Some(BucketVersioningStatus::Enabled))
+}
+
+async fn read_policy(client: &Client, name: &str) -> anyhow::Result<Value> {
+    let answer = client.get_bucket_policy().bucket(name).send().await;
+    let answer = optional(answer, "s3:GetBucketPolicy", &["NoSuchBucketPolicy"])?;
+    let Some(policy) = answer.and_then(|answer| answer.policy) else { return Ok(Value::Null) };
+    serde_json::from_str(&policy).with_context(|| format!("read the policy of the bucket {name}"))
+}
+
+async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>> {
+    let answer = client.get_bucket_cors().bucket(name).send().await;
+    let answer = optional(answer, "s3:GetBucketCORS", &["NoSuchCORSConfiguration"])?;
+    let rules = answer.and_then(|answer| answer.cors_rules).unwrap_or_default();
+    let rule = |rule: AwsCorsRule| CorsRule {
+        origins: rule.allowed_origins,
+        methods: rule.allowed_methods,
+        headers: rule.allowed_headers.unwrap_or_default(),
+        exposed: rule.expose_headers.unwrap_or_default(),
+        max_age: rule.max_age_seconds.unwrap_or_default(),
+    };
+    Ok(rules.into_iter().map(rule).collect())
+}
+
+async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<LifecycleRule>> {
+    let answer = client.get_bucket_lifecycle_configuration().bucket(name).send().await;
+    let answer = optional(answer, "s3:GetLifecycleConfiguration", &["NoSuchLifecycleConfiguration"])?;
+    let rules = answer.and_then(|answer| answer.rules).unwrap_or_default();
+    let rule = |rule: AwsLifecycleRule| LifecycleRule {
+        id: rule.id.unwrap_or_default(),
+        abort_multipart_days: rule
+            .abort_incomplete_multipart_upload
+            .and_then(|abort| abort.days_after_initiation),
+        noncurrent_days: rule.noncurrent_version_expiration.and_then(|old| old.noncurrent_days),
+        expired_delete_markers: rule.expiration.and_then(|end| end.expired_object_delete_marker)
+            == Some(true),
+    };
+    Ok(rules.into_iter().filter(|rule| rule.status == ExpirationStatus::Enabled).map(rule).collect())
+}
+
+/// The suffixes of the buckets that carry our tag: where the state file got lost, the stack is found by it.
+pub async fn find(aws: &Aws, env: &str, stack: &str) -> anyhow::Result<Vec<String>> {
+    let prefix = bucket_prefix(env);
+    let pages = aws.s3.list_buckets().prefix(&prefix).bucket_region(&aws.place.region).max_buckets(1000);
+    let pages = pages.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
+    let mut found = Vec::new();
+    for bucket in pages
+        .map_err(failed("s3:ListAllMyBuckets"))?
+        .into_iter()
+        .flat_map(|page| page.buckets.unwrap_or_default())
+    {
+        let Some(name) = bucket.name else { continue };
+        let Some(suffix) = name.strip_prefix(&prefix) else { continue };
+        if all_tags(&aws.s3, &name).await?.get(STACK_TAG).is_some_and(|tag| tag == stack) {
+            found.push(suffix.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+pub async fn create(aws: &Aws, names: &Names, desired: &Bucket) -> anyhow::Result<()> {
+    let (client, name) = (&aws.s3, &names.bucket);
+    // S3 refuses us-east-1 as a location: it is where a bucket goes that names none.
+    let location = (aws.place.region != "us-east-1").then(|| {
+        let region = BucketLocationConstraint::from(aws.place.region.as_str());
+        CreateBucketConfiguration::builder().location_constraint(region).build()
+    });
+    let create = client.create_bucket().bucket(name).set_create_bucket_configuration(location);
+    let create = create.object_ownership(ObjectOwnership::from(desired.object_ownership.as_str()));
+    match retry(NOT_YET, async || create.clone().send().await).await {
+        Err(error) if is(&error, &["BucketAlreadyOwnedByYou"]) => (),
+        answer => answer.map(|_| ()).map_err(failed("s3:CreateBucket"))?,
+    }
+    update(aws, names, &Bucket::default(), desired).await
+}
+
+/// Tags first, so that a run that is cut short leaves a bucket that says whose it is.
+pub async fn update(aws: &Aws, names: &Names, live: &Bucket, desired: &Bucket) -> anyhow::Result<()> {
+    let (client, name) = (&aws.s3, names.bucket.as_str());
+    if live.tags != desired.tags {
+        put_tags(client, name, desired).await?;
+    }
+    if live.block_public_access != desired.block_public_access {
+        put_public_access(client, name, desired.block_public_access).await?;
+    }
+    if live.object_ownership != desired.object_ownership {
+        put_ownership(client, name, &desired.object_ownership).await?;
+    }
+    if live.encryption != desired.encryption {
+        put_encryption(client, name, &desired.encryption).await?;
+    }
+    if live.versioning != desired.versioning {
+        put_versioning(client, name, desired.versioning).await?;
+    }
+    if live.policy != desired.policy {
+        let put = client.put_bucket_policy().bucket(name).policy(desired.policy.to_string());
+        let answer = retry(NOT_YET, async || put.clone().send().await).await;
+        answer.map_err(failed("s3:PutBucketPolicy"))?;
+    }
+    if live.cors != desired.cors {
+        put_cors(client, name, &desired.cors).await?;
+    }
+    if live.lifecycle != desired.lifecycle {
+        put_lifecycle(client, name, &desired.lifecycle).await?;
+    }
+    Ok(())
+}
+
+/// `PutBucketTagging` sets all tags at once, so everybody else's are read and put back.
+async fn put_tags(client: &Client, name: &str, desired: &Bucket) -> anyhow::Result<()> {
+    let tags = all_tags(client, name).await?.into_iter().filter(|(key, _)| !key.starts_with("cloudpix:"));
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build().context("build a tag");
+    let tags = tags.chain(desired.tags.clone()).map(tag).collect::<anyhow::Result<Vec<_>>>()?;
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().context("build a tag set")?;
+    let put = client.put_bucket_tagging().bucket(name).tagging(tagging);
+    retry(NOT_YET, async || put.clone().send().await).await.map(|_| ()).map_err(failed("s3:PutBucketTagging"))
+}
+
+async fn put_public_access(client: &Client, name: &str, block: bool) -> anyhow::Result<()> {
+    let block = PublicAccessBlockConfiguration::builder()
+        .block_public_acls(block)
+        .ignore_public_acls(block)
+        .block_public_policy(block)
+        .restrict_public_buckets(block)
+        .build();
+    let put = client.put_public_access_block().bucket(name).public_access_block_configuration(block);
+    let answer = retry(NOT_YET, async || put.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("s3:PutBucketPublicAccessBlock"))
+}
+
+async fn put_ownership(client: &Client, name: &str, ownership: &str) -> anyhow::Result<()> {
+    let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::from(ownership)).build()?;
+    let controls = OwnershipControls::builder().rules(rule).build()?;
+    let put = client.put_bucket_ownership_controls().bucket(name).ownership_controls(controls);
+    let answer = retry(NOT_YET, async || put.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("s3:PutBucketOwnershipControls"))
+}
+
+async fn put_encryption(client: &Client, name: &str, algorithm: &str) -> anyhow::Result<()> {
+    let default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::from(algorithm))
+        .build()?;
+    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
+    let configuration = ServerSideEncryptionConfiguration::builder().rules(rule).build()?;
+    let put = client.put_bucket_encryption().bucket(name).server_side_encryption_configuration(configuration);
+    let answer = retry(NOT_YET, async || put.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("s3:PutEncryptionConfiguration"))
+}
+
+async fn put_versioning(client: &Client, name: &str, on: bool) -> anyhow::Result<()> {
+    let status = if on { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
+    let configuration = VersioningConfiguration::builder().status(status).build();
+    let put = client.put_bucket_versioning().bucket(name).versioning_configuration(configuration);
+    let answer = retry(NOT_YET, async || put.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("s3:PutBucketVersioning"))
+}
+
+async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Result<()> {
+    let rule = |rule: &CorsRule| {
+        AwsCorsRule::builder()
+            .set_allowed_origins(Some(rule.origins.clone()))
+            .set_allowed_methods(Some(rule.methods.clone()))
+            .set_allowed_headers(Some(rule.headers.clone()))
+            .set_expose_headers(Some(rule.exposed.clone()))
+            .max_age_seconds(rule.max_age)
+            .build()
+    };
+    let rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build()?;
+    let put = client.put_bucket_cors().bucket(name).cors_configuration(configuration);
+    retry(NOT_YET, async || put.clone().send().await).await.map(|_| ()).map_err(failed("s3:PutBucketCORS"))
+}
+
+async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> anyhow::Result<()> {
+    let rule = |rule: &LifecycleRule| {
+        let abort = |days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
+        let noncurrent = |days| NoncurrentVersionExpiration::builder().noncurrent_days(days).build();
+        let markers = || LifecycleExpiration::builder().expired_object_delete_marker(true).build();
+        AwsLifecycleRule::builder()
+            .id(&rule.id)
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix("").build())
+            .set_abort_incomplete_multipart_upload(rule.abort_multipart_days.map(abort))
+            .set_noncurrent_version_expiration(rule.noncurrent_days.map(noncurrent))
+            .set_expiration(rule.expired_delete_markers.then(markers))
+            .build()
+    };
+    let rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let configuration = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build()?;
+    let put = client.put_bucket_lifecycle_configuration().bucket(name).lifecycle_configuration(configuration);
+    let answer = retry(NOT_YET, async || put.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("s3:PutLifecycleConfiguration"))
+}
+
+/// How many images the bucket holds; counting ends at `limit`.
+pub async fn count_images(aws: &Aws, names: &Names, limit: usize) -> anyhow::Result<usize> {
+    let list = aws.s3.list_objects_v2().bucket(&names.bucket).prefix(contract::UPLOADS_PREFIX);
+    let mut pages = list.into_paginator().send();
+    let mut count = 0;
+    while let Some(page) = pages.next().await {
+        let page = optional(page, "s3:ListBucket", &["NoSuchBucket"])?;
+        count += page.map_or(0, |page| page.contents().len());
+        if count >= limit {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+/// Deletes every version of every object, then the bucket. `emptied` hears how many are gone so far.
+pub async fn delete(aws: &Aws, names: &Names, emptied: impl Fn(usize)) -> anyhow::Result<()> {
+    let (client, name) = (&aws.s3, &names.bucket);
+    abort_multipart_uploads(client, name).await?;
+    let mut gone = 0;
+    loop {
+        // Always the first page: what it listed last time is no longer there.
+        let page = client.list_object_versions().bucket(name).max_keys(1000).send().await;
+        let Some(page) = optional(page, "s3:ListBucketVersions", &["NoSuchBucket"])? else { return Ok(()) };
+        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+        let object = |(key, version): (Option<&str>, Option<&str>)| {
+            ObjectIdentifier::builder()
+                .set_key(key.map(str::to_owned))
+                .set_version_id(version.map(str::to_owned))
+                .build()
+        };
+        let objects = versions.chain(markers).map(object).collect::<Result<Vec<_>, _>>()?;
+        if objects.is_empty() {
+            break;
+        }
+        gone += delete_objects(client, name, objects).await?;
+        emptied(gone);
+    }
+    let answer = client.delete_bucket().bucket(name).send().await;
+    optional(answer, "s3:DeleteBucket", &["NoSuchBucket"]).map(|_| ())
+}
+
+/// The call succeeds even where single keys were refused; those are in its answer.
+async fn delete_objects(
+    client: &Client,
+    bucket: &str,
+    objects: Vec<ObjectIdentifier>,
+) -> anyhow::Result<usize> {
+    let count = objects.len();
+    let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
+    let answer = client.delete_objects().bucket(bucket).delete(delete).send().await;
+    let answer = answer.map_err(failed("s3:DeleteObject"))?;
+    if let Some(error) = answer.errors().first() {
+        bail!(
+            "s3:DeleteObject: {} of {count} objects were refused, the first being {}: {}: {}",
+            answer.errors().len(),
+            error.key().unwrap_or_default(),
+            error.code().unwrap_or_default(),
+            error.message().unwrap_or_default(),
+        );
+    }
+    Ok(count)
+}
+
+async fn abort_multipart_uploads(client: &Client, bucket: &str) -> anyhow::Result<()> {
+    loop {
+        // Always the first page, as above.
+        let page = client.list_multipart_uploads().bucket(bucket).send().await;
+        let page = optional(page, "s3:ListBucketMultipartUploads", &["NoSuchBucket"])?;
+        let uploads = page.and_then(|page| page.uploads).unwrap_or_default();
+        if uploads.is_empty() {
+            return Ok(());
+        }
+        for upload in uploads {
+            let abort = client.abort_multipart_upload().bucket(bucket);
+            let abort = abort.set_key(upload.key).set_upload_id(upload.upload_id);
+            optional(abort.send().await, "s3:AbortMultipartUpload", &["NoSuchUpload"])?;
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The commands, each a line from left to right: settings, desired, live, plan, apply, report.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use contract::Function;
+
+use crate::apply::{self, Site};
+use crate::aws::{Aws, apigateway, lambda, s3};
+use crate::cli::{Code as CodeFlags, Common};
+use crate::live::{self, Known};
+use crate::outputs::Outputs;
+use crate::package::{self, Artifact};
+use crate::plan::{self, Plan};
+use crate::report::{self, Progress};
+use crate::settings::{self, Settings};
+use crate::stack::resource::Code;
+use crate::stack::{self, Id, Names, Stack, stack_name};
+use crate::state::{Record, Store};
+
+/// What `destroy` does with images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// Removes a stack only where there are none.
+    Refuse,
+    Delete,
+    Keep,
+}
+
+impl Images {
+    pub fn choice(delete: bool, keep: bool) -> Images {
+        match (delete, keep) {
+            (true, _) => Images::Delete,
+            (_, true) => Images::Keep,
+            _ => Images::Refuse,
+        }
+    }
+}
+
+/// Stands for the suffix in a plan for a stack that has none yet.
+const UNDRAWN: &str = "{suffix}";
+
+pub async fn plan(common: &Common, code: &CodeFlags) -> anyhow::Result<ExitCode> {
+    let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
+    let store = Store::new(&common.state_dir, &common.env);
+    let recorded = store.load()?;
+    let aws = Aws::connect().await?;
+    let record = match recorded {
+        Some(record) => Some(record),
+        None => lost(&aws, &settings.env).await?,
+    };
+    let (record, drawn) = match record {
+        Some(record) => (record, true),
+        None => (Record::new(&settings.env, &aws.place, UNDRAWN.to_owned()), false),
+    };
+    record.check_place(&aws.place, &store.path())?;
+    let (packed, _) = pack(&settings, &aws, code.functions.as_deref())?;
+    let (plan, names, _) = compare(&aws, &settings, &record, drawn, &packed).await?;
+    report::plan(&plan, &names, &aws.place, common.json)?;
+    Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Result<ExitCode> {
+    let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
+    let store = Store::new(&common.state_dir, &common.env);
+    let recorded = store.load()?;
+    let aws = Aws::connect().await?;
+    if let Some(record) = &recorded {
+        record.check_place(&aws.place, &store.path())?;
+    }
+    let (packed, artifacts) = pack(&settings, &aws, code.functions.as_deref())?;
+    let _lock = store.lock()?;
+    let (mut record, drawn) = match recorded {
+        Some(record) => (record, true),
+        None => found_or_drawn(&aws, &settings.env, &store).await?,
+    };
+    let (plan, names, api) = compare(&aws, &settings, &record, drawn, &packed).await?;
+    report::plan_to_person(&plan, &names, &aws.place);
+    if plan.destroys() && !yes {
+        report::confirm("Some of this deletes or replaces. Go on?", "--yes")?;
+    }
+    if record.api_id != api {
+        record.api_id = api;
+        store.save(&record)?;
+    }
+    let site =
+        Site { aws: &aws, names: &names, artifacts: &artifacts, store: &store, record: RefCell::new(record) };
+    let progress = Progress::new(&names);
+    let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
+    let record = site.record.into_inner();
+    let outputs = Outputs::new(&record, aws.endpoint.as_deref());
+    // An emulator need not be able to run functions; `outputs --curl` waits for one that does.
+    if !plan.is_empty() && aws.endpoint.is_none() {
+        let asked = Outputs::new(&record, None).with_api_key(&aws).await?;
+        progress.wait("the API to answer", asked.wait_until_it_answers()).await?;
+    }
+    report::applied(&plan, &done, &names, &outputs, common.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Result<ExitCode> {
+    settings::load(common.config.as_deref(), &common.env, None)?;
+    let store = Store::new(&common.state_dir, &common.env);
+    let recorded = store.load()?;
+    let aws = Aws::connect().await?;
+    let _lock = store.lock()?;
+    let record = match recorded {
+        Some(record) => Some(record),
+        None => lost(&aws, &common.env).await?,
+    };
+    let (mut record, drawn) = match record {
+        Some(record) => (record, true),
+        // Without a bucket there is no suffix, but anything else may still be there.
+        None => (Record::new(&common.env, &aws.place, UNDRAWN.to_owned()), false),
+    };
+    record.check_place(&aws.place, &store.path())?;
+    let names = Names::new(&record.env, &aws.place.region, &record.suffix);
+    record.api_id = apigateway::find(&aws, &names, record.api_id.as_deref()).await?;
+    let known = Known { api: record.api_id.as_deref(), bucket: drawn, code: &BTreeMap::new() };
+    let mut live = live::read(&aws, &names, &known).await?;
+    if images == Images::Keep {
+        live.retain(|id, _| !matches!(id, Id::Bucket | Id::Table));
+    } else if live.contains_key(&Id::Bucket) {
+        guard_images(&aws, &names, images).await?;
+    }
+    let plan = refuse(plan::plan(&Stack::new(), &live, &names))?;
+    report::plan_to_person(&plan, &names, &aws.place);
+    if !plan.is_empty() && !yes {
+        report::confirm(&format!("Remove the stack {} for good?", names.stack), "--yes")?;
+    }
+    let artifacts = BTreeMap::new();
+    let site =
+        Site { aws: &aws, names: &names, artifacts: &artifacts, store: &store, record: RefCell::new(record) };
+    let progress = Progress::new(&names);
+    let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
+    if images != Images::Keep {
+        store.remove()?;
+    }
+    report::destroyed(&plan, &done, &names, common.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> anyhow::Result<ExitCode> {
+    settings::load(common.config.as_deref(), &common.env, None)?;
+    let store = Store::new(&common.state_dir, &common.env);
+    let record = load_existing(&store)?;
+    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
+    let mut outputs = Outputs::new(&record, endpoint.as_deref().map(|url| url.trim_end_matches('/')));
+    if api_key || curl.is_some() {
+        let aws = Aws::connect().await?;
+        record.check_place(&aws.place, &store.path())?;
+        outputs = outputs.with_api_key(&aws).await?;
+    }
+    let lines = match curl {
+        Some(image) => {
+            let lines = outputs.curl(image)?;
+            outputs.wait_until_it_answers().await?;
+            Some(lines)
+        }
+        None => None,
+    };
+    report::outputs(&outputs, lines.as_ref(), common.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
+    settings::load(common.config.as_deref(), &common.env, None)?;
+    let store = Store::new(&common.state_dir, &common.env);
+    let record = load_existing(&store)?;
+    let aws = Aws::connect().await?;
+    record.check_place(&aws.place, &store.path())?;
+    let names = Names::new(&record.env, &record.region, &record.suffix);
+    let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
+    let live = live::read(&aws, &names, &known).await?;
+    let mut rows = Vec::new();
+    for id in Id::all().into_iter().filter(|id| !matches!(id, Id::Image(_))) {
+        let health = match (id, live.get(&id)) {
+            (_, None) => None,
+            (Id::Function(f), Some(_)) => lambda::health(&aws, &names, f).await?,
+            (_, Some(_)) => Some("there".to_owned()),
+        };
+        rows.push((id, health));
+    }
+    let healthy = report::status(&rows, &names, &aws.place, common.json)?;
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn load_existing(store: &Store) -> anyhow::Result<Record> {
+    let path = store.path();
+    store.load()?.with_context(|| {
+        format!(
+            "no stack is recorded in {}; create it with `provision apply`, or name its --env",
+            path.display()
+        )
+    })
+}
+
+type Packed = BTreeMap<Function, Code>;
+
+fn pack(
+    settings: &Settings,
+    aws: &Aws,
+    folder: Option<&Path>,
+) -> anyhow::Result<(Packed, BTreeMap<Function, Artifact>)> {
+    let emulated = aws.endpoint.is_some();
+    let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
+    let (mut codes, mut artifacts) = (BTreeMap::new(), BTreeMap::new());
+    for (function, sizing) in &settings.functions {
+        let path = folder.join(function.name());
+        let (code, artifact) = package::pack(&path, settings.package, sizing.architecture, emulated)?;
+        codes.insert(*function, code);
+        artifacts.insert(*function, artifact);
+    }
+    Ok((codes, artifacts))
+}
+
+/// Where the functions were built: by `make build`, or for an emulator also by `make local`, whose
+/// binaries are not optimised and no match for AWS.
+fn functions_folder(emulated: bool) -> PathBuf {
+    let architecture = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
+    let profiles: &[&str] = if emulated { &["release", "local"] } else { &["release"] };
+    let folder = |libc: &str, profile: &str| {
+        PathBuf::from(format!("target/{architecture}-unknown-linux-{libc}/{profile}"))
+    };
+    let candidates = ["gnu", "musl"]
+        .into_iter()
+        .flat_map(|libc| profiles.iter().map(move |profile| folder(libc, profile)));
+    let built =
+        |folder: &PathBuf| Function::ALL.iter().all(|function| folder.join(function.name()).is_file());
+    candidates.clone().find(built).unwrap_or_else(|| folder("gnu", "release"))
+}
+
+/// The plan, the names it is in, and the REST API's id where there is one.
+async fn compare(
+    aws: &Aws,
+    settings: &Settings,
+    record: &Record,
+    drawn: bool,
+    packed: &Packed,
+) -> anyhow::Result<(Plan, Names, Option<String>)> {
+    let names = Names::new(&settings.env, &aws.place.region, &record.suffix);
+    let desired = stack::desired(settings, &aws.place, &names, packed);
+    let api = apigateway::find(aws, &names, record.api_id.as_deref()).await?;
+    let live = live::read(aws, &names, &Known { api: api.as_deref(), bucket: drawn, code: packed }).await?;
+    let plan = refuse(plan::plan(&desired, &live, &names))?;
+    Ok((plan, names, api))
+}
+
+fn refuse(plan: Result<Plan, Vec<plan::Refusal>>) -> anyhow::Result<Plan> {
+    plan.map_err(|refusals| {
+        let lines: Vec<String> = refusals.iter().map(|refusal| format!("  {refusal}")).collect();
+        anyhow::anyhow!("nothing was changed, because:\n{}", lines.join("\n"))
+    })
+}
+
+/// The record of a stack whose state file is gone, found by the tag on its bucket.
+async fn lost(aws: &Aws, env: &str) -> anyhow::Result<Option<Record>> {
+    let stack = stack_name(env);
+    let mut suffixes = s3::find(aws, env, &stack).await?;
+    if suffixes.len() > 1 {
+        let buckets = suffixes.iter().map(|suffix| format!("{}{suffix}", stack::bucket_prefix(env)));
+        bail!(
+            "there is no state file, and several buckets carry the tag of the stack {stack}: {}; put the state file \
+             back, or remove the tag from the buckets that are not in use",
+            buckets.collect::<Vec<_>>().join(", ")
+        );
+    }
+    Ok(suffixes.pop().map(|suffix| Record::new(env, &aws.place, suffix)))
+}
+
+/// The suffix is on disk before the bucket that bears it is asked for.
+async fn found_or_drawn(aws: &Aws, env: &str, store: &Store) -> anyhow::Result<(Record, bool)> {
+    let (record, drawn) = match lost(aws, env).await? {
+        Some(record) => (record, true),
+        None => (Record::new(env, &aws.place, Record::draw_suffix()), false),
+    };
+    store.save(&record)?;
+    Ok((record, drawn))
+}
+
+async fn guard_images(aws: &Aws, names: &Names, images: Images) -> anyhow::Result<()> {
+    const ENOUGH: usize = 10_000;
+    let count = s3::count_images(aws, names, ENOUGH).await?;
+    if count == 0 || images == Images::Delete {
+        return Ok(());
+    }
+    let (count, more) = (count.min(ENOUGH), if count >= ENOUGH { " or more" } else { "" });
+    bail!(
+        "the bucket {} holds {count}{more} images; delete them too with --delete-images (make destroy \
+         DELETE_IMAGES=1), or keep bucket and table with --keep-images",
+        names.bucket
+    )
+}

@@ -1,0 +1,55 @@
+//! What exists on AWS, read all at once, in the terms of `stack`.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use contract::Function;
+use futures_util::future::try_join_all;
+
+use crate::aws::{Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::stack::resource::{Code, Resource};
+use crate::stack::{Id, Names, Stack};
+
+/// What is read with, besides the names.
+pub struct Known<'a> {
+    /// The REST API's id, where it exists.
+    pub api: Option<&'a str>,
+    /// Whether a bucket can exist: not where its suffix was drawn a moment ago.
+    pub bucket: bool,
+    /// The code that should be, which says what images to look for.
+    pub code: &'a BTreeMap<Function, Code>,
+}
+
+/// Reads every resource there can be, wanted or not, so that what is no longer wanted is found.
+pub async fn read(aws: &Aws, names: &Names, known: &Known<'_>) -> anyhow::Result<Stack> {
+    let reads = Id::all().into_iter().map(async |id| {
+        let found = read_one(aws, names, known, id).await;
+        let found = found.with_context(|| format!("read the {} {}", id.kind(), names.of(id)))?;
+        anyhow::Ok(found.map(|resource| (id, resource)))
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+async fn read_one(aws: &Aws, names: &Names, known: &Known<'_>, id: Id) -> anyhow::Result<Option<Resource>> {
+    Ok(match (id, known.api) {
+        (Id::Bucket, _) if !known.bucket => None,
+        (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),
+        (Id::Table, _) => dynamodb::read(aws, names).await?.map(Resource::Table),
+        (Id::LogGroup(f), _) => logs::read(aws, names, f).await?.map(Resource::LogGroup),
+        (Id::Role(f), _) => iam::read(aws, names, f).await?.map(Resource::Role),
+        (Id::Repository(f), _) => ecr::read(aws, names, f).await?.map(Resource::Repository),
+        (Id::Image(f), _) => match known.code.get(&f).filter(|code| code.digest.starts_with("sha256:")) {
+            Some(code) => ecr::read_image(aws, names, f, &code.digest).await?.map(Resource::Image),
+            None => None,
+        },
+        (Id::Function(f), _) => lambda::read(aws, names, f).await?.map(Resource::Function),
+        (Id::Permission(f), api) => {
+            lambda::read_permission(aws, names, f, api).await?.map(Resource::Permission)
+        }
+        (Id::ApiKey, _) => apigateway::read_key(aws, names).await?.map(Resource::ApiKey),
+        (Id::UsagePlan, api) => apigateway::read_plan(aws, names, api).await?.map(Resource::UsagePlan),
+        (Id::Api | Id::Stage, None) => None,
+        (Id::Api, Some(api)) => apigateway::read(aws, api).await?.map(Resource::Api),
+        (Id::Stage, Some(api)) => apigateway::read_stage(aws, api).await?.map(Resource::Stage),
+    })
+}

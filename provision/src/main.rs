@@ -1,0 +1,37 @@
+//! `provision`: arguments in, exit code out. Every command reads as its own flow, left to right.
+
+mod apply;
+mod aws;
+mod cli;
+mod commands;
+mod live;
+mod outputs;
+mod package;
+mod plan;
+mod report;
+mod settings;
+mod stack;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Cli { command, common } = Cli::parse();
+    let done = match command {
+        Command::Plan(code) => commands::plan(&common, &code).await,
+        Command::Apply { code, yes } => commands::apply(&common, &code, yes).await,
+        Command::Destroy { yes, delete_images, keep_images } => {
+            commands::destroy(&common, yes, commands::Images::choice(delete_images, keep_images)).await
+        }
+        Command::Outputs { api_key, curl } => commands::outputs(&common, api_key, curl.as_deref()).await,
+        Command::Status => commands::status(&common).await,
+    };
+    done.unwrap_or_else(|error| {
+        report::error(&error);
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,263 @@
+//! A function's binary, packed for Lambda: a container image of one layer, or a zip file.
+//!
+//! The same binary gives the same bytes, so the same digest, wherever and whenever it is packed: no
+//! clock, no owner, no order of a directory gets in. An unchanged function is then no change.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use elf::abi::{EM_AARCH64, EM_X86_64, PT_INTERP};
+use flate2::{Compression, GzBuilder};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::settings::{Architecture, Package};
+use crate::stack::resource::Code;
+
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md>
+pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// What a function's binary is called in its package: Lambda's own name for it.
+const BOOTSTRAP: &str = "bootstrap";
+
+/// A function's code, ready to be sent.
+#[derive(Debug)]
+pub enum Artifact {
+    Image(Image),
+    Zip(Zip),
+}
+
+#[derive(Debug)]
+pub struct Image {
+    pub layer: Blob,
+    pub config: Blob,
+    pub manifest: Blob,
+}
+
+#[derive(Debug)]
+pub struct Zip {
+    pub bytes: Vec<u8>,
+}
+
+/// Bytes and the digest that they are known by, `sha256:{hexadecimal}`.
+#[derive(Debug)]
+pub struct Blob {
+    pub bytes: Vec<u8>,
+    pub digest: String,
+}
+
+impl Blob {
+    fn new(bytes: Vec<u8>) -> Blob {
+        let digest = digest(&bytes);
+        Blob { bytes, digest }
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// Packs the binary at `path`. `emulated` allows what only runs on this machine's own emulator.
+pub fn pack(
+    path: &Path,
+    package: Package,
+    wanted: Architecture,
+    emulated: bool,
+) -> anyhow::Result<(Code, Artifact)> {
+    let binary = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("there is no function at {}; build the functions first: make build", path.display())
+        }
+        binary => binary.with_context(|| format!("read {}", path.display()))?,
+    };
+    let architecture = architecture(&binary, wanted, emulated && package == Package::Zip)
+        .with_context(|| format!("the function at {}", path.display()))?;
+    let (digest, artifact) = match package {
+        Package::Image => {
+            let image = image(&binary, architecture)?;
+            (image.manifest.digest.clone(), Artifact::Image(image))
+        }
+        Package::Zip => {
+            let bytes = zip(&binary)?;
+            (STANDARD.encode(Sha256::digest(&bytes)), Artifact::Zip(Zip { bytes }))
+        }
+    };
+    Ok((Code { package, digest, architecture: architecture.to_string() }, artifact))
+}
+
+/// What the binary runs on, refused where Lambda would only say so at the first request.
+fn architecture(binary: &[u8], wanted: Architecture, emulated: bool) -> anyhow::Result<Architecture> {
+    let is_elf = binary.starts_with(b"\x7fELF");
+    if !is_elf && emulated {
+        // An emulator on macOS runs the host's own binaries.
+        let host = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86 };
+        return Ok(if wanted == Architecture::Auto { host } else { wanted });
+    }
+    ensure!(
+        is_elf,
+        "is no Linux binary (ELF); build it for Linux: make build TARGET=x86_64-unknown-linux-musl"
+    );
+    let file =
+        elf::ElfBytes::<elf::endian::AnyEndian>::minimal_parse(binary).context("is a damaged ELF binary")?;
+    let built_for = match file.ehdr.e_machine {
+        EM_X86_64 => Architecture::X86,
+        EM_AARCH64 => Architecture::Arm64,
+        other => {
+            bail!("is built for a machine (ELF {other}) that Lambda does not have; it has x86_64 and arm64")
+        }
+    };
+    ensure!(
+        wanted == Architecture::Auto || wanted == built_for,
+        "is built for {built_for}, and `architecture` in cloudpix.toml is {wanted}; build it for that, or set the \
+         architecture to \"auto\""
+    );
+    let interpreted =
+        file.segments().is_some_and(|segments| segments.iter().any(|segment| segment.p_type == PT_INTERP));
+    ensure!(
+        !interpreted,
+        "is linked to shared libraries, which its image does not have; `make build` links it statically"
+    );
+    Ok(built_for)
+}
+
+fn image(binary: &[u8], architecture: Architecture) -> anyhow::Result<Image> {
+    let tar = tar(binary)?;
+    let diff_id = digest(&tar);
+    // No name, no time, and the operating system as unknown: nothing of this machine.
+    let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::new(6));
+    gzip.write_all(&tar)?;
+    let layer = Blob::new(gzip.finish()?);
+    let architecture = if architecture == Architecture::Arm64 { "arm64" } else { "amd64" };
+    let config = json!({
+        "architecture": architecture,
+        "os": "linux",
+        "created": "1970-01-01T00:00:00Z",
+        "config": {"Entrypoint": [format!("/{BOOTSTRAP}")], "User": "65532:65532", "WorkingDir": "/"},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+    });
+    let config = Blob::new(config.to_string().into_bytes());
+    let descriptor = |media_type: &str, blob: &Blob| json!({"mediaType": media_type, "size": blob.bytes.len(), "digest": blob.digest});
+    // A plain manifest: Lambda takes no image index.
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": descriptor(CONFIG_TYPE, &config),
+        "layers": [descriptor(LAYER_TYPE, &layer)],
+    });
+    Ok(Image { layer, config, manifest: Blob::new(manifest.to_string().into_bytes()) })
+}
+
+fn tar(binary: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(BOOTSTRAP)?;
+    header.set_size(u64::try_from(binary.len())?);
+    header.set_mode(0o755);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_cksum();
+    let mut archive = tar::Builder::new(Vec::with_capacity(binary.len() + 4096));
+    archive.append(&header, binary)?;
+    Ok(archive.into_inner()?)
+}
+
+fn zip(binary: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated)
+        .compression_level(Some(6))
+        .last_modified_time(zip::DateTime::default())
+        .unix_permissions(0o755);
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(BOOTSTRAP, options)?;
+    archive.write_all(binary)?;
+    Ok(archive.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    /// The least that is an ELF file: a header, and one program header of the type given.
+    fn elf(machine: u16, segment: u32) -> Vec<u8> {
+        let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+        file.resize(16, 0);
+        file.extend([2, 0]);
+        file.extend(machine.to_le_bytes());
+        file.extend(1u32.to_le_bytes());
+        file.extend(0u64.to_le_bytes());
+        file.extend(64u64.to_le_bytes());
+        file.extend(0u64.to_le_bytes());
+        file.extend(0u32.to_le_bytes());
+        for half in [64u16, 56, 1, 64, 0, 0] {
+            file.extend(half.to_le_bytes());
+        }
+        file.extend(segment.to_le_bytes());
+        file.resize(64 + 56, 0);
+        file
+    }
+
+    #[test]
+    fn the_same_binary_gives_the_same_package_at_any_time_and_place() {
+        for package in [Package::Image, Package::Zip] {
+            let digests = [0, 1_000_000].map(|age| {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("upload");
+                std::fs::write(&path, elf(EM_X86_64, 1)).unwrap();
+                let file = std::fs::File::options().write(true).open(&path).unwrap();
+                file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+                pack(&path, package, Architecture::Auto, false).unwrap().0.digest
+            });
+            assert_eq!(digests[0], digests[1], "{package:?}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_one_gzip_layer_with_the_binary_as_its_entrypoint() {
+        let binary = elf(EM_AARCH64, 1);
+        let image = image(&binary, Architecture::Arm64).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+        assert_eq!(manifest["layers"][0]["digest"], json!(image.layer.digest));
+        assert_eq!(manifest["config"]["digest"], json!(image.config.digest));
+        let config: serde_json::Value = serde_json::from_slice(&image.config.bytes).unwrap();
+        assert_eq!(config["architecture"], json!("arm64"));
+        assert_eq!(config["config"]["Entrypoint"], json!(["/bootstrap"]));
+        let mut tar = Vec::new();
+        std::io::copy(&mut flate2::read::GzDecoder::new(&image.layer.bytes[..]), &mut tar).unwrap();
+        assert_eq!(config["rootfs"]["diff_ids"][0], json!(digest(&tar)));
+        let mut archive = tar::Archive::new(&tar[..]);
+        let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
+        assert_eq!(entry.path().unwrap().to_str(), Some("bootstrap"));
+        assert_eq!(entry.header().mode().unwrap(), 0o755);
+        let mut unpacked = Vec::new();
+        std::io::copy(&mut entry, &mut unpacked).unwrap();
+        assert_eq!(unpacked, binary);
+    }
+
+    #[test]
+    fn what_lambda_could_not_run_is_refused() {
+        let check = |binary: &[u8], wanted, part: &str| {
+            let error = format!("{:#}", architecture(binary, wanted, false).unwrap_err());
+            assert!(error.contains(part), "{part:?} is not in {error}");
+        };
+        check(b"\xcf\xfa\xed\xfe", Architecture::Auto, "no Linux binary");
+        check(b"\x7fELF", Architecture::Auto, "damaged");
+        check(&elf(EM_X86_64, PT_INTERP), Architecture::Auto, "statically");
+        check(&elf(EM_X86_64, 1), Architecture::Arm64, "built for x86_64");
+        check(&elf(8, 1), Architecture::Auto, "ELF 8");
+        assert_eq!(architecture(&elf(EM_X86_64, 1), Architecture::Auto, false).unwrap(), Architecture::X86);
+    }
+
+    #[test]
+    fn a_missing_binary_says_how_to_build_it() {
+        let error = pack(Path::new("no/such/upload"), Package::Zip, Architecture::Auto, false).unwrap_err();
+        assert!(error.to_string().contains("make build"), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+//! The difference between what should exist and what does. Pure: no I/O, no clock, no AWS client.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::stack::resource::Resource;
+use crate::stack::{Id, Names, STACK_TAG, Stack};
+
+/// The steps that turn live into desired, in an order that respects what needs what.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use = "a plan that nobody reads or applies does nothing"]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// What is as it should be.
+    pub unchanged: Vec<Id>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub id: Id,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    Create(Resource),
+    Update {
+        live: Resource,
+        desired: Resource,
+        changes: Vec<Change>,
+    },
+    /// AWS cannot change it in place: deleted, then created.
+    Replace {
+        live: Resource,
+        desired: Resource,
+        changes: Vec<Change>,
+    },
+    Delete(Resource),
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Path from the resource down, such as `indexes.OwnerIndex.sort-key`.
+    pub field: String,
+    /// `null` where the field is missing on AWS.
+    pub from: Value,
+    /// `null` where the field should not be.
+    pub to: Value,
+}
+
+/// Why a plan cannot be made without harm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// A resource has our name but not our tag.
+    Foreign { id: Id, name: String, stack: Option<String> },
+    /// Getting there would delete what cannot be brought back.
+    LosesData { id: Id, name: String, field: String },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Foreign { id, name, stack: Some(stack) } => {
+                write!(f, "{} {name} belongs to another stack, {stack:?}, by its tag {STACK_TAG}", id.kind())
+            }
+            Refusal::Foreign { id, name, stack: None } => write!(
+                f,
+                "{} {name} exists but has no tag {STACK_TAG}, so it is not touched; \
+                 rename or remove it, or give it that tag with your stack's name to hand it over",
+                id.kind()
+            ),
+            Refusal::LosesData { id, name, field } => {
+                write!(
+                    f,
+                    "{} {name} would have to be replaced to change {field}, which would lose its data",
+                    id.kind()
+                )
+            }
+        }
+    }
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether anything is deleted or replaced.
+    pub fn destroys(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Delete(_) | Action::Replace { .. }))
+    }
+
+    /// The steps that must be done before the step at `index` may start.
+    ///
+    /// What is made waits for what it needs. What goes waits until nothing that needs it is left,
+    /// and for everything that is made, so that nothing is taken from under a caller.
+    pub fn needs(&self, index: usize) -> BTreeSet<usize> {
+        let Step { id, action } = &self.steps[index];
+        let deletes = |step: &Step| matches!(step.action, Action::Delete(_));
+        let waits_for = |other: &Step| match action {
+            Action::Delete(_) => !deletes(other) || other.id.needs().contains(id),
+            _ => !deletes(other) && id.needs().contains(&other.id),
+        };
+        let others = self.steps.iter().enumerate().filter(|(other, _)| *other != index);
+        others.filter(|(_, other)| waits_for(other)).map(|(other, _)| other).collect()
+    }
+}
+
+pub fn plan(desired: &Stack, live: &Stack, names: &Names) -> Result<Plan, Vec<Refusal>> {
+    let mut refusals: Vec<Refusal> = live.iter().filter_map(|(id, is)| foreign(*id, is, names)).collect();
+    let mut plan = Plan::default();
+    let replaced: BTreeSet<Id> = desired
+        .iter()
+        .filter(|(id, wanted)| live.get(id).is_some_and(|is| !can_become(is, wanted)))
+        .map(|(id, _)| *id)
+        .collect();
+    for (id, wanted) in desired {
+        // A permission is a part of its function and goes with it.
+        let gone = matches!(id, Id::Permission(f) if replaced.contains(&Id::Function(*f)));
+        match live.get(id).filter(|_| !gone) {
+            Some(is) if is == wanted => plan.unchanged.push(*id),
+            Some(is) => {
+                let changes = changes(is, wanted);
+                let (live, desired) = (is.clone(), wanted.clone());
+                let action = if !replaced.contains(id) {
+                    Action::Update { live, desired, changes }
+                } else if matches!(id, Id::Table | Id::Bucket) {
+                    let field = changes.first().map_or_else(String::new, |change| change.field.clone());
+                    refusals.push(Refusal::LosesData { id: *id, name: names.of(*id), field });
+                    continue;
+                } else {
+                    Action::Replace { live, desired, changes }
+                };
+                plan.steps.push(Step { id: *id, action });
+            }
+            None => plan.steps.push(Step { id: *id, action: Action::Create(wanted.clone()) }),
+        }
+    }
+    let doomed = live.iter().rev().filter(|(id, _)| !desired.contains_key(id));
+    plan.steps.extend(doomed.map(|(id, is)| Step { id: *id, action: Action::Delete(is.clone()) }));
+    if refusals.is_empty() { Ok(plan) } else { Err(refusals) }
+}
+
+fn foreign(id: Id, is: &Resource, names: &Names) -> Option<Refusal> {
+    // The drawn suffix makes the bucket ours before it can be tagged.
+    let tags = is.tags().filter(|tags| id != Id::Bucket || !tags.is_empty())?;
+    let stack = tags.get(STACK_TAG);
+    (stack != Some(&names.stack)).then(|| Refusal::Foreign { id, name: names.of(id), stack: stack.cloned() })
+}
+
+/// Whether AWS can change one into the other without deleting it.
+fn can_become(is: &Resource, wanted: &Resource) -> bool {
+    match (is, wanted) {
+        (Resource::Function(is), Resource::Function(wanted)) => is.code.package == wanted.code.package,
+        (Resource::Table(is), Resource::Table(wanted)) => is.partition_key == wanted.partition_key,
+        _ => true,
+    }
+}
+
+/// Every leaf that differs, by its path. Lists are leaves: their order means something.
+fn changes(is: &Resource, wanted: &Resource) -> Vec<Change> {
+    let to_value = |resource| serde_json::to_value(resource).unwrap_or(Value::Null);
+    let mut changes = Vec::new();
+    compare("", &to_value(is), &to_value(wanted), &mut changes);
+    changes
+}
+
+fn compare(path: &str, is: &Value, wanted: &Value, changes: &mut Vec<Change>) {
+    match (is, wanted) {
+        _ if is == wanted => (),
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let value =
+                    |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+                compare(&path, &value(a), &value(b), changes);
+            }
+        }
+        _ => changes.push(Change { field: path.to_owned(), from: is.clone(), to: wanted.clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,337 @@
+//! What people and scripts see: the plan, the progress, the outcome.
+//!
+//! Standard output is data, standard error is talk. Without a terminal there is no colour and no
+//! moving line; nothing needs colour to be understood.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use console::{Style, measure_text_width, style};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::apply::Event;
+use crate::outputs::Outputs;
+use crate::plan::{Action, Change, Plan, Step};
+use crate::stack::{Id, Names, Place};
+
+impl Action {
+    /// For an error: "create the S3 bucket …".
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Action::Create(_) => "create",
+            Action::Update { .. } => "update",
+            Action::Replace { .. } => "replace",
+            Action::Delete(_) => "delete",
+        }
+    }
+
+    fn symbol(&self) -> &'static str {
+        match self {
+            Action::Create(_) => "+",
+            Action::Update { .. } => "~",
+            Action::Replace { .. } => "±",
+            Action::Delete(_) => "-",
+        }
+    }
+
+    fn style(&self) -> Style {
+        match self {
+            Action::Create(_) => Style::new().green(),
+            Action::Update { .. } => Style::new().yellow(),
+            Action::Replace { .. } | Action::Delete(_) => Style::new().red(),
+        }
+    }
+
+    fn participles(&self) -> (&'static str, &'static str) {
+        match self {
+            Action::Create(_) => ("creating", "created"),
+            Action::Update { .. } => ("updating", "updated"),
+            Action::Replace { .. } => ("replacing", "replaced"),
+            Action::Delete(_) => ("deleting", "deleted"),
+        }
+    }
+
+    fn changes(&self) -> &[Change] {
+        match self {
+            Action::Update { changes, .. } | Action::Replace { changes, .. } => changes,
+            Action::Create(_) | Action::Delete(_) => &[],
+        }
+    }
+}
+
+/// Width of the longest kind of resource, so that names stand in one column.
+const KIND: usize = 17;
+
+fn out(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")
+}
+
+fn talk(text: &str) {
+    // Where standard error is closed there is nobody to tell.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// An error with its causes, outermost first, each on its own line.
+pub fn error(error: &anyhow::Error) {
+    let mut text = format!("{} {error}\n", style("error:").for_stderr().red().bold());
+    for cause in error.chain().skip(1) {
+        let _ = writeln!(text, "  {}", cause.to_string().replace('\n', "\n  "));
+    }
+    talk(&text);
+}
+
+fn heading(names: &Names, place: &Place) -> String {
+    format!("{}  (account {}, region {})\n", names.stack, place.account, place.region)
+}
+
+fn plan_text(plan: &Plan, names: &Names, place: &Place) -> String {
+    let mut text = heading(names, place);
+    for Step { id, action } in &plan.steps {
+        let (symbol, kind, name) = (action.style().apply_to(action.symbol()), id.kind(), names.of(*id));
+        let _ = writeln!(text, "  {symbol} {kind:KIND$}  {name}");
+        for Change { field, from, to } in action.changes() {
+            let _ = writeln!(text, "      {field}: {} → {}", short(from), short(to));
+        }
+    }
+    let count = |symbol| plan.steps.iter().filter(|step| step.action.symbol() == symbol).count();
+    let parts = [("to create", "+"), ("to change", "~"), ("to replace", "±"), ("to delete", "-")];
+    let parts = parts.map(|(words, symbol)| (words, count(symbol)));
+    let mut parts: Vec<String> = parts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(words, count)| format!("{count} {words}"))
+        .collect();
+    parts.push(format!("{} unchanged", plan.unchanged.len()));
+    let _ = writeln!(text, "  = {}", parts.join(", "));
+    text
+}
+
+/// A value on one line, cut where it is long.
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    console::truncate_str(&text, 60, "…").into_owned()
+}
+
+fn plan_json(plan: &Plan, names: &Names, place: &Place) -> Value {
+    let change = |Step { id, action }: &Step| json!({"action": action.verb(), "resource": id.kind(), "name": names.of(*id), "fields": action.changes()});
+    json!({
+        "stack": names.stack,
+        "env": names.env,
+        "account": place.account,
+        "region": place.region,
+        "changes": plan.steps.iter().map(change).collect::<Vec<_>>(),
+        "unchanged": plan.unchanged.len(),
+    })
+}
+
+pub fn plan(plan: &Plan, names: &Names, place: &Place, json: bool) -> anyhow::Result<()> {
+    if json {
+        out(&format!("{:#}\n", plan_json(plan, names, place)))
+    } else {
+        out(&plan_text(plan, names, place))
+    }
+}
+
+/// The plan as talk, before it is applied.
+pub fn plan_to_person(plan: &Plan, names: &Names, place: &Place) {
+    talk(&plan_text(plan, names, place));
+}
+
+/// Asks on a terminal; where there is nobody to ask, `flag` is the answer that is missing.
+pub fn confirm(question: &str, flag: &str) -> anyhow::Result<()> {
+    ensure!(
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        "nobody is there to confirm; pass {flag} to go on without asking"
+    );
+    talk(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("read the answer")?;
+    if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        bail!("nothing was changed");
+    }
+    Ok(())
+}
+
+/// Shows steps as they run: on a terminal a line each with its elapsed time, in a pipe plain lines.
+pub struct Progress<'a> {
+    names: &'a Names,
+    bars: MultiProgress,
+    running: RefCell<BTreeMap<Id, ProgressBar>>,
+}
+
+impl<'a> Progress<'a> {
+    pub fn new(names: &'a Names) -> Progress<'a> {
+        Progress { names, bars: MultiProgress::new(), running: RefCell::new(BTreeMap::new()) }
+    }
+
+    pub fn show(&self, event: &Event<'_>) {
+        match event {
+            Event::Started(step) => {
+                let (doing, _) = step.action.participles();
+                let line = format!("{doing} {}", self.subject(step));
+                if console::user_attended_stderr() {
+                    self.running.borrow_mut().insert(step.id, self.bar(&line));
+                }
+            }
+            Event::Progress(step, text) => match self.running.borrow().get(&step.id) {
+                Some(bar) => bar.set_message(format!("{}: {text}", self.subject(step))),
+                None => talk(&format!("  {}: {text}\n", self.subject(step))),
+            },
+            Event::Finished(step, elapsed) => {
+                let (_, done) = step.action.participles();
+                let symbol = step.action.style().for_stderr().apply_to(step.action.symbol());
+                self.end(step, &format!("  {symbol} {done} {} ({})", self.subject(step), seconds(*elapsed)));
+            }
+            Event::Failed(step, error) => {
+                let symbol = style("✗").for_stderr().red();
+                self.end(step, &format!("  {symbol} {}: {}", self.subject(step), error.root_cause()));
+            }
+        }
+    }
+
+    /// Runs `future` under a line that says what is waited for.
+    pub async fn wait<T>(&self, what: &str, future: impl Future<Output = T>) -> T {
+        let bar = console::user_attended_stderr().then(|| self.bar(&format!("waiting for {what}")));
+        let result = future.await;
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        result
+    }
+
+    fn subject(&self, step: &Step) -> String {
+        format!("{:KIND$}  {}", step.id.kind(), self.names.of(step.id))
+    }
+
+    fn bar(&self, line: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new_spinner());
+        // The template is a constant; were it wrong, the default style would show.
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(line.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+
+    fn end(&self, step: &Step, line: &str) {
+        match self.running.borrow_mut().remove(&step.id) {
+            Some(bar) => {
+                bar.finish_and_clear();
+                self.bars.suspend(|| talk(&format!("{line}\n")));
+            }
+            None => talk(&format!("{line}\n")),
+        }
+    }
+}
+
+fn seconds(elapsed: Duration) -> String {
+    format!("{:.1} s", elapsed.as_secs_f64())
+}
+
+fn done_json(done: &[(&Step, Duration)], names: &Names) -> Vec<Value> {
+    let step = |(Step { id, action }, elapsed): &(&Step, Duration)| {
+        json!({
+            "action": action.verb(),
+            "resource": id.kind(),
+            "name": names.of(*id),
+            "seconds": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+        })
+    };
+    done.iter().map(step).collect()
+}
+
+pub fn applied(
+    plan: &Plan,
+    done: &[(&Step, Duration)],
+    names: &Names,
+    outputs: &Outputs,
+    json: bool,
+) -> anyhow::Result<()> {
+    if json {
+        let report =
+            json!({"applied": done_json(done, names), "unchanged": plan.unchanged.len(), "outputs": outputs});
+        return out(&format!("{report:#}\n"));
+    }
+    talk(&match done.len() {
+        0 => "nothing to change\n".to_owned(),
+        count => format!("{count} done, {} unchanged\n", plan.unchanged.len()),
+    });
+    out(&outputs_text(outputs))?;
+    let env = if outputs.env == "default" { String::new() } else { format!(" --env {}", outputs.env) };
+    talk(&format!("the API key, and two curl lines to try it: provision outputs{env} --curl IMAGE\n"));
+    Ok(())
+}
+
+pub fn destroyed(plan: &Plan, done: &[(&Step, Duration)], names: &Names, json: bool) -> anyhow::Result<()> {
+    if json {
+        return out(&format!(
+            "{:#}\n",
+            json!({"applied": done_json(done, names), "unchanged": plan.unchanged.len()})
+        ));
+    }
+    talk(&match done.len() {
+        0 => format!("there is nothing of the stack {}\n", names.stack),
+        count => format!("{count} resources deleted; nothing of the stack {} is left\n", names.stack),
+    });
+    Ok(())
+}
+
+fn outputs_text(outputs: &Outputs) -> String {
+    let functions: Vec<&str> = outputs.functions.values().map(String::as_str).collect();
+    let rows = [
+        ("API URL", outputs.api_url.clone().unwrap_or_else(|| "(none yet)".to_owned())),
+        ("API key", outputs.api_key.clone().unwrap_or_default()),
+        ("bucket", outputs.bucket.clone()),
+        ("table", outputs.table.clone()),
+        ("functions", functions.join(", ")),
+        ("region", outputs.region.clone()),
+        ("account", outputs.account.clone()),
+    ];
+    let rows = rows.iter().filter(|(_, value)| !value.is_empty());
+    rows.map(|(label, value)| format!("{label:9}  {value}\n")).collect()
+}
+
+pub fn outputs(outputs: &Outputs, curl: Option<&[String; 2]>, json: bool) -> anyhow::Result<()> {
+    if json {
+        return out(&format!("{}\n", serde_json::to_string_pretty(outputs)?));
+    }
+    let mut text = outputs_text(outputs);
+    if let Some([upload, list]) = curl {
+        let _ = write!(text, "\nUpload a picture, then list it:\n\n{upload}\n\n{list}\n");
+    }
+    out(&text)
+}
+
+/// Answers whether everything is there.
+pub fn status(
+    rows: &[(Id, Option<String>)],
+    names: &Names,
+    place: &Place,
+    json: bool,
+) -> anyhow::Result<bool> {
+    if json {
+        let row = |(id, health): &(Id, Option<String>)| json!({"resource": id.kind(), "name": names.of(*id), "health": health});
+        let rows: Vec<Value> = rows.iter().map(row).collect();
+        out(&format!("{:#}\n", json!({"stack": names.stack, "resources": rows})))?;
+    } else {
+        let width = rows.iter().map(|(id, _)| measure_text_width(&names.of(*id))).max().unwrap_or_default();
+        let mut text = heading(names, place);
+        for (id, health) in rows {
+            let health = health.as_deref().unwrap_or("MISSING");
+            let _ = writeln!(text, "  {:KIND$}  {:width$}  {health}", id.kind(), names.of(*id));
+        }
+        out(&text)?;
+    }
+    Ok(rows.iter().all(|(_, health)| health.is_some()))
+}

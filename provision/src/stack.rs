@@ -1,0 +1,340 @@
+//! What CloudPix is made of: settings in, desired resources out. Pure; knows no AWS client.
+//!
+//! A [`Stack`] is both what should exist and what does: `live` reads one from AWS, `plan` takes the
+//! difference of two, and destroying is planning towards the empty one. Names and ARNs are computed
+//! here, from the environment, the account and the drawn suffix. What AWS invents (the id of the REST
+//! API) is written as the placeholder [`API_ID`], so that desired and live can be compared before it
+//! is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::Function;
+use serde_json::{Value, json};
+
+use resource::{
+    ApiKey, Bucket, Code, CorsRule, Image, Index, Lambda, LifecycleRule, LogGroup, Repository, Resource,
+    Stage, Table, Tags, UsagePlan,
+};
+
+use crate::settings::{Auth, Package, Settings};
+
+mod api;
+mod policy;
+pub mod resource;
+
+/// Stands for the REST API's id wherever an ARN or a stage names it.
+pub const API_ID: &str = "{api}";
+/// The one stage of the API, and the last part of its URL on AWS.
+pub const STAGE: &str = "v1";
+/// Tag that says which stack a resource belongs to. Without it `provision` touches nothing.
+pub const STACK_TAG: &str = "cloudpix:stack";
+/// Name of the inline policy on each role.
+pub const ROLE_POLICY: &str = "cloudpix";
+
+/// What exists, or what should. Iterates in an order that satisfies [`Id::needs`].
+pub type Stack = BTreeMap<Id, Resource>;
+
+/// One resource of the stack. The declaration order puts what is needed before what needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Id {
+    Bucket,
+    Table,
+    LogGroup(Function),
+    Role(Function),
+    Repository(Function),
+    Image(Function),
+    Function(Function),
+    Api,
+    ApiKey,
+    Permission(Function),
+    Stage,
+    UsagePlan,
+}
+
+impl Id {
+    /// Every resource there can be, wanted or not.
+    pub fn all() -> Vec<Id> {
+        let per_function: [fn(Function) -> Id; 6] =
+            [Id::LogGroup, Id::Role, Id::Repository, Id::Image, Id::Function, Id::Permission];
+        let mut ids: Vec<Id> =
+            per_function.iter().flat_map(|id| Function::ALL.map(id)).chain([Id::Bucket, Id::Table]).collect();
+        ids.extend([Id::Api, Id::ApiKey, Id::Stage, Id::UsagePlan]);
+        ids.sort();
+        ids
+    }
+
+    /// What must be done before this one is created or changed, and outlives it when deleted.
+    ///
+    /// The API needs no function: API Gateway takes the ARN of a function that is still being made,
+    /// so both take their time side by side. The stage, which puts the API before its callers, waits
+    /// for everything.
+    pub fn needs(self) -> Vec<Id> {
+        match self {
+            Id::Bucket
+            | Id::Table
+            | Id::LogGroup(_)
+            | Id::Role(_)
+            | Id::Repository(_)
+            | Id::Api
+            | Id::ApiKey => {
+                vec![]
+            }
+            Id::Image(f) => vec![Id::Repository(f)],
+            Id::Function(f) => vec![Id::Role(f), Id::LogGroup(f), Id::Image(f)],
+            Id::Permission(f) => vec![Id::Function(f), Id::Api],
+            Id::Stage => Function::ALL
+                .into_iter()
+                .map(Id::Permission)
+                .chain([Id::Bucket, Id::Table, Id::Api])
+                .collect(),
+            Id::UsagePlan => vec![Id::Stage, Id::ApiKey],
+        }
+    }
+
+    /// What kind of resource it is, in AWS's words.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Id::Bucket => "S3 bucket",
+            Id::Table => "DynamoDB table",
+            Id::LogGroup(_) => "log group",
+            Id::Role(_) => "IAM role",
+            Id::Repository(_) => "ECR repository",
+            Id::Image(_) => "container image",
+            Id::Function(_) => "Lambda function",
+            Id::Api => "REST API",
+            Id::ApiKey => "API key",
+            Id::Permission(_) => "Lambda permission",
+            Id::Stage => "API stage",
+            Id::UsagePlan => "usage plan",
+        }
+    }
+}
+
+/// Where the stack lives. All of it is in every ARN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+    /// Twelve digits.
+    pub account: String,
+    pub region: String,
+}
+
+impl Place {
+    /// `arn:{partition}:{service}:{region}:{account}:{resource}`.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        let Place { partition, account, region } = self;
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+}
+
+/// The name of every resource of one environment.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The name of the stack: `cloudpix`, or `cloudpix-{env}` outside the default environment.
+    pub stack: String,
+    pub env: String,
+    pub bucket: String,
+    region: String,
+}
+
+impl Names {
+    pub fn new(env: &str, region: &str, suffix: &str) -> Names {
+        let stack = stack_name(env);
+        let bucket = format!("{}{suffix}", bucket_prefix(env));
+        Names { stack, env: env.to_owned(), bucket, region: region.to_owned() }
+    }
+
+    pub fn table(&self) -> String {
+        format!("{}-metadata", self.stack)
+    }
+
+    /// Name of the function, its repository and, behind `/aws/lambda/`, its log group.
+    pub fn function(&self, function: Function) -> String {
+        format!("{}-{}", self.stack, function.name())
+    }
+
+    /// IAM knows no regions, so a role's name holds one: a stack in each region is fine.
+    pub fn role(&self, function: Function) -> String {
+        format!("{}-{}", self.function(function), self.region)
+    }
+
+    pub fn log_group(&self, function: Function) -> String {
+        format!("/aws/lambda/{}", self.function(function))
+    }
+
+    pub fn of(&self, id: Id) -> String {
+        match id {
+            Id::Bucket => self.bucket.clone(),
+            Id::Table => self.table(),
+            Id::LogGroup(f) => self.log_group(f),
+            Id::Role(f) => self.role(f),
+            Id::Repository(f) | Id::Image(f) | Id::Function(f) | Id::Permission(f) => self.function(f),
+            Id::Api | Id::ApiKey | Id::UsagePlan => self.stack.clone(),
+            Id::Stage => format!("{}/{STAGE}", self.stack),
+        }
+    }
+
+    pub fn tags(&self) -> Tags {
+        let tags = [
+            (STACK_TAG, self.stack.as_str()),
+            ("cloudpix:env", &self.env),
+            ("cloudpix:managed-by", "provision"),
+        ];
+        tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+}
+
+pub fn stack_name(env: &str) -> String {
+    match env {
+        "default" => contract::PROJECT.to_owned(),
+        env => format!("{}-{env}", contract::PROJECT),
+    }
+}
+
+/// What the bucket's name starts with; the drawn suffix follows.
+pub fn bucket_prefix(env: &str) -> String {
+    format!("{}-images-", stack_name(env))
+}
+
+/// Everything that should exist.
+pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMap<Function, Code>) -> Stack {
+    let tags = names.tags();
+    let mut stack = Stack::from([
+        (Id::Bucket, Resource::Bucket(bucket(settings, place, names))),
+        (Id::Table, Resource::Table(table(names))),
+    ]);
+    for (&function, code) in code {
+        let lambda = lambda(settings, place, names, function, code);
+        let retention = Some(settings.log_retention_days);
+        stack.insert(Id::LogGroup(function), Resource::LogGroup(LogGroup { tags: tags.clone(), retention }));
+        stack.insert(Id::Role(function), Resource::Role(policy::role(place, names, function)));
+        stack.insert(Id::Repository(function), Resource::Repository(repository(&tags)));
+        if code.package == Package::Image {
+            stack.insert(Id::Image(function), Resource::Image(Image { digest: code.digest.clone() }));
+        }
+        stack.insert(Id::Function(function), Resource::Function(lambda));
+        stack.insert(Id::Permission(function), Resource::Permission(api::permission(place, function)));
+    }
+    let api = api::api(settings, place, names);
+    let stage = Stage {
+        tags: tags.clone(),
+        serves: api::fingerprint(&api),
+        throttle_rate: settings.throttle.rate,
+        throttle_burst: settings.throttle.burst,
+    };
+    stack.insert(Id::Api, Resource::Api(api));
+    stack.insert(Id::Stage, Resource::Stage(stage));
+    if settings.auth == Auth::ApiKey {
+        let plan = UsagePlan {
+            tags: tags.clone(),
+            stages: BTreeSet::from([format!("{API_ID}:{STAGE}")]),
+            keys: BTreeSet::from([names.stack.clone()]),
+        };
+        stack.insert(Id::ApiKey, Resource::ApiKey(ApiKey { tags, enabled: true }));
+        stack.insert(Id::UsagePlan, Resource::UsagePlan(plan));
+    }
+    stack
+}
+
+fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {
+    let headers = ["content-type", "if-none-match", "x-amz-checksum-sha256", "x-amz-meta-*"];
+    let rule = LifecycleRule {
+        id: "cloudpix-expire-leftovers".to_owned(),
+        abort_multipart_days: Some(1),
+        noncurrent_days: Some(settings.keep_deleted_days),
+        expired_delete_markers: true,
+    };
+    Bucket {
+        tags: names.tags(),
+        block_public_access: true,
+        object_ownership: "BucketOwnerEnforced".to_owned(),
+        encryption: "AES256".to_owned(),
+        versioning: true,
+        policy: policy::tls_only(place, &names.bucket),
+        cors: vec![CorsRule {
+            origins: vec![settings.allow_origin.clone()],
+            methods: vec!["GET".to_owned(), "HEAD".to_owned(), "PUT".to_owned()],
+            headers: headers.map(str::to_owned).to_vec(),
+            exposed: vec!["ETag".to_owned()],
+            max_age: 3600,
+        }],
+        lifecycle: vec![rule],
+    }
+}
+
+fn table(names: &Names) -> Table {
+    let index = |partition_key: &str| Index {
+        partition_key: partition_key.to_owned(),
+        sort_key: contract::attribute::UPLOAD_ORDER.to_owned(),
+        projection: "ALL".to_owned(),
+    };
+    Table {
+        tags: names.tags(),
+        partition_key: contract::attribute::IMAGE_ID.to_owned(),
+        billing: "PAY_PER_REQUEST".to_owned(),
+        indexes: BTreeMap::from([
+            (contract::index::UPLOAD_DATE.to_owned(), index(contract::attribute::UPLOAD_DATE)),
+            (contract::index::OWNER.to_owned(), index(contract::attribute::OWNER)),
+        ]),
+        ttl: Some(contract::attribute::EXPIRES_AT.to_owned()),
+        point_in_time_recovery: true,
+        deletion_protection: true,
+    }
+}
+
+/// Untagged images are never ours, and thirty deployments back is further than anyone rolls back.
+fn repository(tags: &Tags) -> Repository {
+    let rule = |priority: u8, what: &str, selection: Value| json!({"rulePriority": priority, "description": what, "selection": selection, "action": {"type": "expire"}});
+    let lifecycle = json!({"rules": [
+        rule(1, "untagged images go after a week", json!({
+            "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7})),
+        rule(2, "the latest 30 images stay", json!({
+            "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 30})),
+    ]});
+    Repository { tags: tags.clone(), immutable_tags: true, scan_on_push: true, lifecycle }
+}
+
+fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function, code: &Code) -> Lambda {
+    let sizing = settings.functions[&function];
+    let environment = [
+        (contract::variable::BUCKET, names.bucket.clone()),
+        (contract::variable::TABLE, names.table()),
+        (contract::variable::ALLOW_ORIGIN, settings.allow_origin.clone()),
+        (contract::variable::MAX_PIXELS, settings.max_pixels.to_string()),
+        (contract::variable::MAX_UPLOAD_BYTES, settings.max_upload_bytes.to_string()),
+    ];
+    Lambda {
+        tags: names.tags(),
+        code: code.clone(),
+        role: policy::role_arn(place, names, function),
+        memory: sizing.memory,
+        timeout: sizing.timeout,
+        environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_resource_needs_comes_before_it() {
+        for id in Id::all() {
+            for need in id.needs() {
+                assert!(need < id, "{id:?} needs {need:?}, which is declared after it");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_default_environment_has_bare_names() {
+        let names = Names::new("default", "eu-west-1", "ab12");
+        assert_eq!(names.of(Id::Bucket), "cloudpix-images-ab12");
+        assert_eq!(names.of(Id::Table), "cloudpix-metadata");
+        assert_eq!(names.of(Id::Role(Function::List)), "cloudpix-list-eu-west-1");
+        let names = Names::new("staging", "eu-west-1", "ab12");
+        assert_eq!(names.of(Id::Bucket), "cloudpix-staging-images-ab12");
+        assert_eq!(names.of(Id::Function(Function::Upload)), "cloudpix-staging-upload");
+    }
+}

@@ -1,0 +1,141 @@
+//! The REST API: its methods, its own error answers, and who may call the functions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{Function, ROUTES, Route};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::resource::{Api, GatewayResponse, Integration, Method, Permission};
+use super::{API_ID, Names, Place, STAGE};
+use crate::settings::{Auth, Settings};
+
+pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {
+    let mut methods = BTreeMap::new();
+    for route in &ROUTES {
+        let function = place.arn("lambda", &format!("function:{}", names.function(route.function)));
+        let method = Method {
+            api_key_required: settings.auth == Auth::ApiKey,
+            integration: Integration::Lambda(function),
+        };
+        methods.insert(format!("{} {}", route.method, route.path), method);
+        methods.insert(format!("OPTIONS {}", route.path), preflight(settings, route.path));
+    }
+    Api {
+        tags: names.tags(),
+        description: "CloudPix: upload and list images".to_owned(),
+        endpoint: "REGIONAL".to_owned(),
+        binary_media_types: contract::BINARY_MEDIA_TYPES.map(str::to_owned).into(),
+        methods,
+        responses: responses(settings),
+    }
+}
+
+/// Sixteen hexadecimal digits that change when anything under the stage does.
+pub(super) fn fingerprint(api: &Api) -> String {
+    let text = json!({"binary": api.binary_media_types, "methods": api.methods, "responses": api.responses});
+    let digest = Sha256::digest(text.to_string());
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Exactly our routes may call the function, on our API and our stage.
+pub(super) fn permission(place: &Place, function: Function) -> Permission {
+    let callers = ROUTES.iter().filter(|route| route.function == function).map(|route| {
+        let Route { method, path, .. } = route;
+        let id = format!("cloudpix-{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{path}")))
+    });
+    Permission { callers: callers.collect() }
+}
+
+fn preflight(settings: &Settings, path: &str) -> Method {
+    let methods: BTreeSet<&str> =
+        ROUTES.iter().filter(|route| route.path == path).map(|route| route.method).collect();
+    let methods: Vec<&str> = methods.into_iter().chain(["OPTIONS"]).collect();
+    let mut headers = cors(settings);
+    headers.insert("Access-Control-Allow-Methods".to_owned(), methods.join(","));
+    headers.insert("Access-Control-Allow-Headers".to_owned(), contract::ALLOWED_HEADERS.join(","));
+    headers.insert("Access-Control-Max-Age".to_owned(), "3600".to_owned());
+    Method { api_key_required: false, integration: Integration::Preflight(headers) }
+}
+
+fn cors(settings: &Settings) -> BTreeMap<String, String> {
+    BTreeMap::from([("Access-Control-Allow-Origin".to_owned(), settings.allow_origin.clone())])
+}
+
+/// API Gateway's own errors, in the form of ours (RFC 9457).
+///
+/// The context variables are at
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html>.
+fn responses(settings: &Settings) -> BTreeMap<String, GatewayResponse> {
+    let known: [(&str, u16, &str, &str, &str); 11] = [
+        ("BAD_REQUEST_BODY", 400, "bad-request", "Bad Request", "The request body is not valid."),
+        ("BAD_REQUEST_PARAMETERS", 400, "bad-request", "Bad Request", "A request parameter is not valid."),
+        (
+            "INVALID_API_KEY",
+            403,
+            "forbidden",
+            "Forbidden",
+            "The x-api-key header is missing or holds no valid key.",
+        ),
+        ("ACCESS_DENIED", 403, "forbidden", "Forbidden", "This request is not allowed."),
+        ("MISSING_AUTHENTICATION_TOKEN", 404, "not-found", "Not Found", "There is no such route."),
+        ("RESOURCE_NOT_FOUND", 404, "not-found", "Not Found", "There is no such route."),
+        ("REQUEST_TOO_LARGE", 413, "payload-too-large", "Content Too Large", TOO_LARGE),
+        (
+            "THROTTLED",
+            429,
+            "too-many-requests",
+            "Too Many Requests",
+            "Too many requests at once. Try again in a second.",
+        ),
+        (
+            "QUOTA_EXCEEDED",
+            429,
+            "too-many-requests",
+            "Too Many Requests",
+            "The quota of this API key is used up.",
+        ),
+        (
+            "INTEGRATION_FAILURE",
+            503,
+            "unavailable",
+            "Service Unavailable",
+            "The service is not available just now. Try again.",
+        ),
+        (
+            "INTEGRATION_TIMEOUT",
+            504,
+            "timeout",
+            "Gateway Timeout",
+            "The service took too long to answer. Try again.",
+        ),
+    ];
+    let mut responses: BTreeMap<String, GatewayResponse> = known
+        .into_iter()
+        .map(|(kind, status, problem, title, detail)| {
+            let template = json!({
+                "type": format!("urn:cloudpix:problem:{problem}"),
+                "title": title,
+                "status": status,
+                "detail": detail,
+            });
+            (kind.to_owned(), response(settings, Some(status), template.to_string()))
+        })
+        .collect();
+    // Whatever has no entry above keeps the status that API Gateway gave it, which a template cannot know.
+    for kind in ["DEFAULT_4XX", "DEFAULT_5XX"] {
+        let template = r#"{"type":"about:blank","title":$context.error.messageString}"#;
+        responses.insert(kind.to_owned(), response(settings, None, template.to_owned()));
+    }
+    responses
+}
+
+const TOO_LARGE: &str = "An image sent inline may have 4194304 bytes at most. For a larger one leave out `data`, \
+                         send `size` and `contentType`, and PUT the image to the `uploadUrl` of the answer.";
+
+fn response(settings: &Settings, status: Option<u16>, template: String) -> GatewayResponse {
+    let mut headers = cors(settings);
+    headers.insert("Content-Type".to_owned(), "application/problem+json".to_owned());
+    GatewayResponse { status: status.map(|status| status.to_string()), headers, template }
+}

@@ -1,0 +1,69 @@
+//! Policies: who may do what, by exact actions on exact ARNs.
+
+use contract::Function;
+use serde_json::{Value, json};
+
+use super::resource::Role;
+use super::{Names, Place};
+
+pub(super) fn role_arn(place: &Place, names: &Names, function: Function) -> String {
+    format!("arn:{}:iam::{}:role/{}", place.partition, place.account, names.role(function))
+}
+
+pub(super) fn role(place: &Place, names: &Names, function: Function) -> Role {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }]});
+    let mut statements = vec![logs(place, names, function)];
+    statements.extend(data(place, names, function));
+    let policy = json!({"Version": "2012-10-17", "Statement": statements});
+    Role { tags: names.tags(), trust, policy }
+}
+
+/// No `logs:CreateLogGroup`: the group is ours, and a function must not bring it back after a destroy.
+fn logs(place: &Place, names: &Names, function: Function) -> Value {
+    let group = place.arn("logs", &format!("log-group:{}", names.log_group(function)));
+    allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], &[format!("{group}:log-stream:*")])
+}
+
+fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
+    let table = place.arn("dynamodb", &format!("table/{}", names.table()));
+    let objects = format!("{}/{}*", bucket_arn(place, &names.bucket), contract::UPLOADS_PREFIX);
+    match function {
+        Function::Upload => vec![
+            allow("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[objects]),
+            allow("Records", &["dynamodb:PutItem"], &[table]),
+        ],
+        Function::List => {
+            let indexes = [contract::index::OWNER, contract::index::UPLOAD_DATE];
+            let indexes = indexes.map(|index| format!("{table}/index/{index}"));
+            vec![
+                allow("Records", &["dynamodb:Query"], &indexes),
+                allow("Downloads", &["s3:GetObject"], &[objects]),
+            ]
+        }
+    }
+}
+
+fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Value {
+    json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources})
+}
+
+fn bucket_arn(place: &Place, bucket: &str) -> String {
+    format!("arn:{}:s3:::{bucket}", place.partition)
+}
+
+/// Nobody, not even the account's root, reaches the bucket without TLS.
+pub(super) fn tls_only(place: &Place, bucket: &str) -> Value {
+    let bucket = bucket_arn(place, bucket);
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, format!("{bucket}/*")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }]})
+}

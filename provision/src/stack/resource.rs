@@ -1,0 +1,251 @@
+//! Each kind of resource, with the fields that the stack manages and no others.
+//!
+//! A field that is not here is not compared and not touched. Serialised, a resource is what a plan
+//! compares and shows, so field names are what users read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::settings::Package;
+
+pub type Tags = BTreeMap<String, String>;
+
+/// Of a resource's tags, those that the stack manages. Everybody else's are left alone.
+pub fn managed_tags(tags: impl IntoIterator<Item = (String, String)>) -> Tags {
+    tags.into_iter().filter(|(key, _)| key.starts_with("cloudpix:")).collect()
+}
+
+/// What a function's code is: enough to say whether AWS runs the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Code {
+    pub package: Package,
+    /// Of an image the digest of its manifest (`sha256:…`), of a zip file its SHA-256 in base64.
+    pub digest: String,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Resource {
+    Bucket(Bucket),
+    Table(Table),
+    LogGroup(LogGroup),
+    Role(Role),
+    Repository(Repository),
+    Image(Image),
+    Function(Lambda),
+    Api(Api),
+    ApiKey(ApiKey),
+    Permission(Permission),
+    Stage(Stage),
+    UsagePlan(UsagePlan),
+}
+
+impl Resource {
+    /// The managed tags, of a resource that AWS can tag.
+    pub fn tags(&self) -> Option<&Tags> {
+        match self {
+            Resource::Bucket(r) => Some(&r.tags),
+            Resource::Table(r) => Some(&r.tags),
+            Resource::LogGroup(r) => Some(&r.tags),
+            Resource::Role(r) => Some(&r.tags),
+            Resource::Repository(r) => Some(&r.tags),
+            Resource::Function(r) => Some(&r.tags),
+            Resource::Api(r) => Some(&r.tags),
+            Resource::ApiKey(r) => Some(&r.tags),
+            Resource::UsagePlan(r) => Some(&r.tags),
+            Resource::Stage(r) => Some(&r.tags),
+            Resource::Image(_) | Resource::Permission(_) => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Bucket {
+    pub tags: Tags,
+    /// All four settings of S3 Block Public Access.
+    pub block_public_access: bool,
+    /// `BucketOwnerEnforced`: ACLs are off.
+    pub object_ownership: String,
+    /// `AES256` (SSE-S3).
+    pub encryption: String,
+    pub versioning: bool,
+    pub policy: Value,
+    pub cors: Vec<CorsRule>,
+    pub lifecycle: Vec<LifecycleRule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CorsRule {
+    pub origins: Vec<String>,
+    pub methods: Vec<String>,
+    pub headers: Vec<String>,
+    pub exposed: Vec<String>,
+    pub max_age: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LifecycleRule {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_multipart_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noncurrent_days: Option<i32>,
+    /// Delete markers that hide nothing any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expired_delete_markers: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Table {
+    pub tags: Tags,
+    pub partition_key: String,
+    /// `PAY_PER_REQUEST`.
+    pub billing: String,
+    pub indexes: BTreeMap<String, Index>,
+    /// The attribute whose time, in seconds since the epoch, ends an item.
+    pub ttl: Option<String>,
+    pub point_in_time_recovery: bool,
+    pub deletion_protection: bool,
+}
+
+/// A global secondary index that projects every attribute. All keys are strings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Index {
+    pub partition_key: String,
+    pub sort_key: String,
+    /// `ALL`.
+    pub projection: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LogGroup {
+    pub tags: Tags,
+    /// Days; `None` keeps logs for ever.
+    pub retention: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Role {
+    pub tags: Tags,
+    pub trust: Value,
+    /// The inline policy named [`ROLE_POLICY`].
+    pub policy: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Repository {
+    pub tags: Tags,
+    pub immutable_tags: bool,
+    pub scan_on_push: bool,
+    pub lifecycle: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Image {
+    /// Digest of the manifest, `sha256:…`. Its tag is the same with `-` for `:`.
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Lambda {
+    pub tags: Tags,
+    #[serde(flatten)]
+    pub code: Code,
+    /// ARN.
+    pub role: String,
+    /// MiB.
+    pub memory: i32,
+    /// Seconds.
+    pub timeout: i32,
+    pub environment: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Api {
+    pub tags: Tags,
+    pub description: String,
+    /// `REGIONAL`.
+    pub endpoint: String,
+    pub binary_media_types: BTreeSet<String>,
+    /// By `METHOD /path`.
+    pub methods: BTreeMap<String, Method>,
+    /// By gateway response type, such as `DEFAULT_4XX`.
+    pub responses: BTreeMap<String, GatewayResponse>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Method {
+    pub api_key_required: bool,
+    pub integration: Integration,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Integration {
+    /// The whole request goes to a function, whose answer is the response. Holds the function's ARN.
+    Lambda(String),
+    /// A CORS preflight that API Gateway answers itself: 204 with these headers.
+    Preflight(BTreeMap<String, String>),
+    /// Anything else, found on AWS.
+    Other(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GatewayResponse {
+    /// `None` keeps the status that API Gateway chose.
+    pub status: Option<String>,
+    pub headers: BTreeMap<String, String>,
+    /// The mapping template for `application/json`.
+    pub template: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ApiKey {
+    pub tags: Tags,
+    pub enabled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Permission {
+    /// Who may call the function, by statement id: the ARN of one method of our API.
+    pub callers: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Stage {
+    pub tags: Tags,
+    /// Fingerprint of the [`Api`] that the stage serves.
+    pub serves: String,
+    /// Requests a second, over all callers.
+    pub throttle_rate: f64,
+    pub throttle_burst: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct UsagePlan {
+    pub tags: Tags,
+    /// `{api id}:{stage}`.
+    pub stages: BTreeSet<String>,
+    /// Names of API keys.
+    pub keys: BTreeSet<String>,
+}
