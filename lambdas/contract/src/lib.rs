@@ -73,7 +73,7 @@ pub const INLINE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Media types that API Gateway hands over as base64 of the raw body. Never `application/json`,
 /// which would be base64-encoded a second time, and never `*/*`, which holds it.
-pub const BINARY_MEDIA_TYPES: [&str; 10] = [
+pub const BINARY_MEDIA_TYPES: [&str; 11] = [
     "application/octet-stream",
     "image/avif",
     "image/bmp",
@@ -81,21 +81,18 @@ pub const BINARY_MEDIA_TYPES: [&str; 10] = [
     "image/heic",
     "image/heif",
     "image/jpeg",
+    "image/jpg",
     "image/png",
     "image/tiff",
     "image/webp",
 ];
 
-/// Request headers a browser may send, on the API and on a presigned upload.
-pub const ALLOWED_HEADERS: [&str; 7] = [
-    "content-type",
-    "content-disposition",
-    "idempotency-key",
-    "if-none-match",
-    "x-amz-checksum-sha256",
-    "x-amz-meta-file-name",
-    "x-api-key",
-];
+/// Request headers that a browser may send to the API.
+pub const API_HEADERS: [&str; 4] = ["content-disposition", "content-type", "idempotency-key", "x-api-key"];
+
+/// Request headers that a browser must be able to send to the bucket with a presigned upload.
+pub const UPLOAD_HEADERS: [&str; 4] =
+    ["content-type", "if-none-match", "x-amz-checksum-sha256", "x-amz-meta-*"];
 
 /// A Lambda function of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,253 @@
+//! What the client hears. Every refusal and failure is a [`Reject`], and only [`Problem::parts`]
+//! turns one into a status. Clients are told of their own mistakes; of ours, only that we failed.
+
+use std::borrow::Cow;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION,
+    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::log;
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Reject {
+    /// The client's mistake; `detail` is for the client's eyes.
+    #[error("{detail}")]
+    Refused { problem: Problem, field: Option<Cow<'static, str>>, detail: String },
+    /// AWS could not do it now and may soon. The cause is for the log only.
+    #[error("the request could not be served now; try it again")]
+    Busy(#[source] anyhow::Error),
+    /// Our mistake. The cause is for the log only.
+    #[error("internal error")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// The kinds of problem that a client can meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    BadRequest,
+    NotFound,
+    MethodNotAllowed { allow: &'static str },
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    TooManyPixels,
+    Internal,
+    Unavailable,
+}
+
+impl Problem {
+    /// Status, last part of the type's URN, and title.
+    const fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Problem::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "Bad Request"),
+            Problem::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not Found"),
+            Problem::MethodNotAllowed { .. } => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method Not Allowed")
+            }
+            Problem::PayloadTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Content Too Large")
+            }
+            Problem::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported Media Type")
+            }
+            Problem::TooManyPixels => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "too-many-pixels", "Too Many Pixels")
+            }
+            Problem::Internal => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal-server-error", "Internal Server Error")
+            }
+            Problem::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Service Unavailable"),
+        }
+    }
+}
+
+impl Reject {
+    /// 400, with the field at fault.
+    pub fn invalid(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Reject {
+        let (field, detail) = (Some(field.into()), detail.into());
+        Reject::Refused { problem: Problem::BadRequest, field, detail }
+    }
+
+    /// Any other refusal, where no single field is at fault.
+    pub fn refused(problem: Problem, detail: impl Into<String>) -> Reject {
+        Reject::Refused { problem, field: None, detail: detail.into() }
+    }
+
+    /// The same refusal, blamed on a field.
+    #[must_use]
+    pub fn because_of(self, at_fault: &'static str) -> Reject {
+        match self {
+            Reject::Refused { problem, detail, .. } => {
+                Reject::Refused { problem, field: Some(at_fault.into()), detail }
+            }
+            other => other,
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        match self {
+            Reject::Refused { problem, .. } => *problem,
+            Reject::Busy(_) => Problem::Unavailable,
+            Reject::Internal(_) => Problem::Internal,
+        }
+    }
+}
+
+/// An HTTP answer that no transport has touched yet.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    /// Names the image that was made.
+    #[must_use]
+    pub fn located_at(mut self, image_id: Uuid) -> Answer {
+        let path = format!("/images/{image_id}");
+        self.headers.insert(LOCATION, HeaderValue::try_from(path).expect("a UUID is ASCII"));
+        self
+    }
+}
+
+/// Makes answers that a browser on the allowed origin may read.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    allow_origin: HeaderValue,
+}
+
+impl Answers {
+    pub fn new(allow_origin: HeaderValue) -> Answers {
+        Answers { allow_origin }
+    }
+
+    pub fn json(&self, status: StatusCode, body: &impl Serialize) -> Answer {
+        self.answer(status, "application/json", body)
+    }
+
+    /// The answer to a request, whatever became of it. Causes go to the log, under Lambda's
+    /// `request_id`, and nowhere else.
+    pub fn settle(&self, outcome: Result<Answer, Reject>, request_id: &str) -> Answer {
+        outcome.unwrap_or_else(|reject| {
+            if let Reject::Busy(cause) | Reject::Internal(cause) = &reject {
+                log::failure(request_id, cause);
+            }
+            self.problem(&reject)
+        })
+    }
+
+    fn problem(&self, reject: &Reject) -> Answer {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            r#type: String,
+            title: &'a str,
+            status: u16,
+            detail: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            field: Option<&'a str>,
+        }
+        let field = match reject {
+            Reject::Refused { field, .. } => field.as_deref(),
+            Reject::Busy(_) | Reject::Internal(_) => None,
+        };
+        let problem = reject.problem();
+        let (status, kind, title) = problem.parts();
+        let r#type = format!("urn:cloudpix:problem:{kind}");
+        let body = Body { r#type, title, status: status.as_u16(), detail: reject.to_string(), field };
+        let mut answer = self.answer(status, "application/problem+json", &body);
+        match problem {
+            Problem::Unavailable => answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+            Problem::MethodNotAllowed { allow } => {
+                answer.headers.insert(ALLOW, HeaderValue::from_static(allow))
+            }
+            _ => None,
+        };
+        answer
+    }
+
+    fn answer(&self, status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Answer {
+        let body = serde_json::to_string(body).expect("structs of strings and numbers always serialize");
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.allow_origin.clone());
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Location, Retry-After"));
+        if self.allow_origin != "*" {
+            headers.insert(VARY, HeaderValue::from_static("Origin"));
+        }
+        Answer { status, headers, body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(reject: &Reject, status: u16, body: &str) -> Answer {
+        let answer = Answers::new(HeaderValue::from_static("*")).problem(reject);
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert_eq!(answer.body, body);
+        answer
+    }
+
+    #[test]
+    fn the_client_is_told_of_its_own_mistake_and_the_field() {
+        check(
+            &Reject::invalid("fileName", "the file name is empty"),
+            400,
+            r#"{"type":"urn:cloudpix:problem:bad-request","title":"Bad Request","status":400,"detail":"the file name is empty","field":"fileName"}"#,
+        );
+        check(
+            &Reject::refused(Problem::UnsupportedMediaType, "no image"),
+            415,
+            r#"{"type":"urn:cloudpix:problem:unsupported-media-type","title":"Unsupported Media Type","status":415,"detail":"no image"}"#,
+        );
+        let answer = check(
+            &Reject::refused(Problem::MethodNotAllowed { allow: "POST" }, "use POST"),
+            405,
+            r#"{"type":"urn:cloudpix:problem:method-not-allowed","title":"Method Not Allowed","status":405,"detail":"use POST"}"#,
+        );
+        assert_eq!(answer.headers["allow"], "POST");
+    }
+
+    #[test]
+    fn a_failure_of_ours_keeps_its_cause_from_the_client() {
+        let cause = || anyhow!("AccessDenied: arn:aws:iam::123456789012:role/secret");
+        check(
+            &Reject::Internal(cause()),
+            500,
+            r#"{"type":"urn:cloudpix:problem:internal-server-error","title":"Internal Server Error","status":500,"detail":"internal error"}"#,
+        );
+        let answer = check(
+            &Reject::Busy(cause()),
+            503,
+            r#"{"type":"urn:cloudpix:problem:unavailable","title":"Service Unavailable","status":503,"detail":"the request could not be served now; try it again"}"#,
+        );
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+
+    #[test]
+    fn a_browser_may_read_every_answer() {
+        let headers = |origin: &'static str| {
+            Answers::new(HeaderValue::from_static(origin)).json(StatusCode::OK, &1).headers
+        };
+        let open = headers("*");
+        assert_eq!(open["access-control-allow-origin"], "*");
+        assert_eq!(open["access-control-expose-headers"], "Location, Retry-After");
+        assert_eq!(open["cache-control"], "no-store");
+        assert_eq!(open["x-content-type-options"], "nosniff");
+        assert_eq!(open.get("vary"), None);
+        assert_eq!(headers("https://pix.example")["vary"], "Origin");
+    }
+}

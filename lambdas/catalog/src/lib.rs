@@ -1,0 +1,22 @@
+//! The images of CloudPix, as the functions see them: what an image is, where its bytes and its
+//! record live, and how the answers look. Nothing here knows what carried a request: events belong
+//! to the function crates.
+//!
+//! The modules, in reading order: an image (`file_name`, `picture`, `digest`, `record`), where it is
+//! kept (`store` is S3, `index` is DynamoDB), how it is listed (`listing`, `cursor`), what the client
+//! hears (`answer`), and what a function starts from (`environment`, `aws`, `log`).
+
+pub mod answer;
+pub mod aws;
+pub mod cursor;
+pub mod digest;
+pub mod environment;
+pub mod file_name;
+pub mod index;
+pub mod listing;
+pub mod log;
+pub mod picture;
+pub mod record;
+pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,94 @@
+//! What a client can ask of `POST /upload`, whichever way it asks.
+
+use catalog::answer::{Problem, Reject};
+use catalog::digest::Sha256;
+use catalog::file_name::FileName;
+use catalog::picture::{Format, taken};
+use contract::INLINE_LIMIT;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Inline(Inline),
+    Announced(Announced),
+}
+
+/// An image that came with the request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inline {
+    pub(crate) file_name: FileName,
+    pub(crate) declared: Option<Format>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) sha256: Sha256,
+}
+
+/// An image that is to be sent straight to S3.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Announced {
+    pub(crate) file_name: FileName,
+    pub(crate) format: Format,
+    pub(crate) size: u64,
+    pub(crate) sha256: Option<Sha256>,
+}
+
+/// The media type of bytes that their sender says nothing about.
+pub(crate) const ANY_BYTES: &str = "application/octet-stream";
+
+impl Inline {
+    pub(crate) fn new(
+        file_name: FileName,
+        declared: Option<Format>,
+        bytes: Vec<u8>,
+        max_upload_bytes: u64,
+    ) -> Result<Inline, Reject> {
+        if bytes.len() > INLINE_LIMIT {
+            let detail = format!(
+                "the image has {} bytes; at most {INLINE_LIMIT} are taken inside a request. For up to \
+                 {max_upload_bytes}, send fileName, contentType and size as JSON without data, and PUT \
+                 the image to the uploadUrl of the answer",
+                bytes.len(),
+            );
+            return Err(Reject::refused(Problem::PayloadTooLarge, detail));
+        }
+        let sha256 = Sha256::of(&bytes);
+        Ok(Inline { file_name, declared, bytes, sha256 })
+    }
+}
+
+/// The format that a media type names, which must be one that is taken.
+pub(crate) fn known_format(media_type: &str) -> Result<Format, Reject> {
+    Format::named(media_type).ok_or_else(|| {
+        let detail = format!("{media_type:?} is not taken. {}", taken());
+        Reject::refused(Problem::UnsupportedMediaType, detail).because_of("contentType")
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    pub(crate) fn inline(file_name: &str, declared: Option<Format>, bytes: &[u8]) -> Asked {
+        let file_name = FileName::parse(file_name).unwrap();
+        Asked::Inline(Inline { file_name, declared, bytes: bytes.to_vec(), sha256: Sha256::of(bytes) })
+    }
+
+    #[track_caller]
+    pub(crate) fn check(asked: Result<Asked, Reject>, expected: &Asked) {
+        assert_eq!(asked.unwrap(), *expected);
+    }
+
+    #[track_caller]
+    pub(crate) fn check_refused(
+        asked: Result<Asked, Reject>,
+        expected: Problem,
+        at_fault: &str,
+        start: &str,
+    ) {
+        match asked.unwrap_err() {
+            Reject::Refused { problem, field, detail } => {
+                assert_eq!((problem, field.as_deref().unwrap_or_default()), (expected, at_fault), "{detail}");
+                assert!(detail.starts_with(start), "{detail}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

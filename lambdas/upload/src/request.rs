@@ -1,0 +1,158 @@
+//! Reads what a client asks of `POST /upload` from the event, once, with every check that needs
+//! neither the image's header nor AWS. Raw bytes are read here and JSON in `json`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
+use catalog::answer::{Problem, Reject};
+use catalog::file_name::{self, FileName};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
+
+use crate::asked::{ANY_BYTES, Asked, Inline, known_format};
+use crate::json;
+
+const JSON_TYPE: &str = "application/json";
+
+pub(crate) fn parse(event: ApiGatewayProxyRequest, max_upload_bytes: u64) -> Result<Asked, Reject> {
+    let media_type = header(&event, "content-type").unwrap_or_else(|| JSON_TYPE.to_owned());
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        JSON_TYPE => json::parse(&body(event)?, max_upload_bytes),
+        ANY_BYTES => from_bytes(event, None, max_upload_bytes),
+        image if image.starts_with("image/") => from_bytes(event, Some(image), max_upload_bytes),
+        other => Err(Reject::refused(
+            Problem::UnsupportedMediaType,
+            format!("send {JSON_TYPE}, an image or {ANY_BYTES}, not {other:?}"),
+        )),
+    }
+}
+
+fn from_bytes(event: ApiGatewayProxyRequest, declared: Option<&str>, max: u64) -> Result<Asked, Reject> {
+    let declared = declared.map(known_format).transpose()?;
+    let queries = &event.multi_value_query_string_parameters;
+    let query = queries.first("fileName").or_else(|| event.query_string_parameters.first("fileName"));
+    let named = match query {
+        Some(name) => Some(name.to_owned()),
+        None => {
+            header(&event, "content-disposition").and_then(|text| file_name::from_content_disposition(&text))
+        }
+    };
+    let file_name = FileName::parse(&named.ok_or_else(|| {
+        Reject::invalid("fileName", "name the file with ?fileName= or a Content-Disposition header")
+    })?)?;
+    Ok(Asked::Inline(Inline::new(file_name, declared, body(event)?, max)?))
+}
+
+/// The body's bytes: API Gateway sends those of binary media types as base64.
+fn body(event: ApiGatewayProxyRequest) -> Result<Vec<u8>, Reject> {
+    let body = event.body.unwrap_or_default();
+    let bytes = if event.is_base64_encoded {
+        let decoded = STANDARD_PAD_INDIFFERENT.decode(body);
+        decoded.map_err(|_| Reject::invalid("body", "the body came as broken base64"))?
+    } else {
+        body.into_bytes()
+    };
+    if bytes.is_empty() { Err(Reject::invalid("body", "the body is empty")) } else { Ok(bytes) }
+}
+
+fn header(event: &ApiGatewayProxyRequest, name: &str) -> Option<String> {
+    let value = event.headers.get(name).or_else(|| event.multi_value_headers.get(name))?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::picture::Format;
+    use contract::INLINE_LIMIT;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::asked::testing::{check, check_refused, inline};
+
+    const MAX: u64 = 100;
+
+    fn event(event: &Value) -> ApiGatewayProxyRequest {
+        let mut whole = json!({ "httpMethod": "POST", "resource": "/upload", "requestContext": { "httpMethod": "POST" } });
+        whole.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
+        serde_json::from_value(whole).unwrap()
+    }
+
+    fn with_json(body: &str) -> Result<Asked, Reject> {
+        parse(event(&json!({ "headers": { "Content-Type": "application/json" }, "body": body })), MAX)
+    }
+
+    #[test]
+    fn one_byte_more_than_the_limit_is_too_much() {
+        let encoded = |bytes: usize| {
+            let data = STANDARD_PAD_INDIFFERENT.encode(vec![0; bytes]);
+            with_json(&format!(r#"{{"fileName":"a","data":"{data}"}}"#))
+        };
+        check(encoded(INLINE_LIMIT), &inline("a", None, &vec![0; INLINE_LIMIT]));
+        let detail =
+            "the image has 4194305 bytes; at most 4194304 are taken inside a request. For up to 100,";
+        check_refused(encoded(INLINE_LIMIT + 1), Problem::PayloadTooLarge, "", detail);
+        check_refused(raw(&vec![0; INLINE_LIMIT + 1], &json!({})), Problem::PayloadTooLarge, "", detail);
+        let announced = with_json(r#"{"fileName":"a","contentType":"image/png","size":101}"#);
+        let detail = "the image has 101 bytes; at most 100 are taken";
+        check_refused(announced, Problem::PayloadTooLarge, "size", detail);
+    }
+
+    fn raw(bytes: &[u8], more: &Value) -> Result<Asked, Reject> {
+        let mut whole = json!({
+            "headers": { "content-type": "image/png" },
+            "multiValueQueryStringParameters": { "fileName": ["猫 1.png"] },
+            "body": STANDARD_PAD_INDIFFERENT.encode(bytes),
+            "isBase64Encoded": true,
+        });
+        whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        parse(event(&whole), MAX)
+    }
+
+    #[test]
+    fn raw_bytes_are_named_by_the_query_or_by_content_disposition() {
+        check(raw(b"abc", &json!({})), &inline("猫 1.png", Some(Format::Png), b"abc"));
+        let single = json!({
+            "multiValueQueryStringParameters": null,
+            "queryStringParameters": { "fileName": "b.png" },
+        });
+        check(raw(b"abc", &single), &inline("b.png", Some(Format::Png), b"abc"));
+        let header = json!({
+            "headers": {
+                "CONTENT-TYPE": "Application/Octet-Stream",
+                "Content-Disposition": "attachment; filename=x.png; filename*=UTF-8''%E7%8C%AB.png",
+            },
+            "multiValueQueryStringParameters": null,
+        });
+        check(raw(b"abc", &header), &inline("猫.png", None, b"abc"));
+        let unnamed = json!({ "multiValueQueryStringParameters": null });
+        let detail = "name the file with ?fileName= or a Content-Disposition header";
+        check_refused(raw(b"abc", &unnamed), Problem::BadRequest, "fileName", detail);
+    }
+
+    #[test]
+    fn raw_bytes_of_nothing_or_of_another_kind_are_refused() {
+        check_refused(raw(b"", &json!({})), Problem::BadRequest, "body", "the body is empty");
+        let none = json!({ "body": null });
+        check_refused(raw(b"", &none), Problem::BadRequest, "body", "the body is empty");
+        let broken = json!({ "body": "?" });
+        check_refused(raw(b"", &broken), Problem::BadRequest, "body", "the body came as broken base64");
+        for (media_type, field, detail) in [
+            ("image/svg+xml", "contentType", "\"image/svg+xml\" is not taken"),
+            (
+                "text/html",
+                "",
+                "send application/json, an image or application/octet-stream, not \"text/html\"",
+            ),
+            ("application/x-www-form-urlencoded", "", "send application/json"),
+            ("multipart/form-data; boundary=x", "", "send application/json"),
+        ] {
+            let asked = raw(b"abc", &json!({ "headers": { "Content-Type": media_type } }));
+            check_refused(asked, Problem::UnsupportedMediaType, field, detail);
+        }
+    }
+
+    #[test]
+    fn a_body_without_a_type_is_taken_for_json() {
+        let asked = parse(event(&json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# })), MAX);
+        check(asked, &inline("a", None, b"abc"));
+    }
+}
