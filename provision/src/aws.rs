@@ -54,7 +54,8 @@ impl Aws {
         if let Err(error) = provider.provide_credentials().await {
             return Err(anyhow::Error::new(error).context(NO_CREDENTIALS));
         }
-        let place = sts::identity(&aws_sdk_sts::Client::new(&config), &region).await?;
+        let plain_http = config.endpoint_url().is_some_and(|url| url.starts_with("http://"));
+        let place = sts::identity(&aws_sdk_sts::Client::new(&config), &region, plain_http).await?;
         let s3 = aws_sdk_s3::config::Builder::from(&config)
             // An emulator has one host name, under which a bucket's own name is not to be found.
             .force_path_style(config.endpoint_url().is_some())

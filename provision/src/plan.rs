@@ -161,7 +161,7 @@ fn can_become(is: &Resource, wanted: &Resource) -> bool {
     }
 }
 
-/// Every leaf that differs, by its path. Lists are leaves: their order means something.
+/// Every leaf that differs, by its path. Lists of one length are compared item by item.
 fn changes(is: &Resource, wanted: &Resource) -> Vec<Change> {
     let to_value = |resource| serde_json::to_value(resource).unwrap_or(Value::Null);
     let mut changes = Vec::new();
@@ -179,6 +179,11 @@ fn compare(path: &str, is: &Value, wanted: &Value, changes: &mut Vec<Change>) {
                 let value =
                     |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
                 compare(&path, &value(a), &value(b), changes);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{path}[{index}]"), a, b, changes);
             }
         }
         _ => changes.push(Change { field: path.to_owned(), from: is.clone(), to: wanted.clone() }),

@@ -118,12 +118,14 @@ pub struct Place {
     /// Twelve digits.
     pub account: String,
     pub region: String,
+    /// An emulator on this machine, reached without TLS; never AWS.
+    pub plain_http: bool,
 }
 
 impl Place {
     /// `arn:{partition}:{service}:{region}:{account}:{resource}`.
     pub fn arn(&self, service: &str, resource: &str) -> String {
-        let Place { partition, account, region } = self;
+        let Place { partition, account, region, .. } = self;
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
@@ -238,7 +240,6 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
 }
 
 fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {
-    let headers = ["content-type", "if-none-match", "x-amz-checksum-sha256", "x-amz-meta-*"];
     let rule = LifecycleRule {
         id: "cloudpix-expire-leftovers".to_owned(),
         abort_multipart_days: Some(1),
@@ -255,7 +256,7 @@ fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {
         cors: vec![CorsRule {
             origins: vec![settings.allow_origin.clone()],
             methods: vec!["GET".to_owned(), "HEAD".to_owned(), "PUT".to_owned()],
-            headers: headers.map(str::to_owned).to_vec(),
+            headers: contract::UPLOAD_HEADERS.map(str::to_owned).to_vec(),
             exposed: vec!["ETag".to_owned()],
             max_age: 3600,
         }],

@@ -190,7 +190,12 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place { partition: "aws".into(), account: "123456789012".into(), region: "eu-west-1".into() }
+        Place {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            plain_http: false,
+        }
     }
 
     fn record() -> Record {

@@ -82,7 +82,7 @@ pub async fn health(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
 }
 
 fn image_uri(aws: &Aws, names: &Names, function: Function, digest: &str) -> String {
-    let Place { account, region, partition } = &aws.place;
+    let Place { account, region, partition, .. } = &aws.place;
     let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("{account}.dkr.ecr.{region}.{domain}/{}@{digest}", names.function(function))
 }

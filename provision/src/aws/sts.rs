@@ -8,7 +8,7 @@ use super::failed;
 use crate::stack::Place;
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
-pub(super) async fn identity(client: &Client, region: &str) -> anyhow::Result<Place> {
+pub(super) async fn identity(client: &Client, region: &str, plain_http: bool) -> anyhow::Result<Place> {
     let answer = client.get_caller_identity().send().await;
     let identity = answer.map_err(|error| {
         let unreachable = matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
@@ -20,7 +20,8 @@ pub(super) async fn identity(client: &Client, region: &str) -> anyhow::Result<Pl
     // arn:{partition}:sts::{account}:assumed-role/…
     let partition =
         arn.split(':').nth(1).context("sts:GetCallerIdentity answered an ARN without a partition")?;
-    Ok(Place { partition: partition.to_owned(), account: account.to_owned(), region: region.to_owned() })
+    let (partition, account, region) = (partition.to_owned(), account.to_owned(), region.to_owned());
+    Ok(Place { partition, account, region, plain_http })
 }
 
 fn unreachable_hint(region: &str) -> String {

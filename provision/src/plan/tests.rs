@@ -20,7 +20,12 @@ fn stack(package: Package, memory: i32) -> Stack {
     for sizing in settings.functions.values_mut() {
         sizing.memory = memory;
     }
-    let place = Place { partition: "aws".into(), account: "123456789012".into(), region: "eu-west-1".into() };
+    let place = Place {
+        partition: "aws".into(),
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+        plain_http: false,
+    };
     let digest = if package == Package::Image { "sha256:00" } else { "AA==" };
     let code = Code { package, digest: digest.to_owned(), architecture: "arm64".to_owned() };
     let code: BTreeMap<Function, Code> = Function::ALL.map(|function| (function, code.clone())).into();

@@ -54,7 +54,7 @@ fn preflight(settings: &Settings, path: &str) -> Method {
     let methods: Vec<&str> = methods.into_iter().chain(["OPTIONS"]).collect();
     let mut headers = cors(settings);
     headers.insert("Access-Control-Allow-Methods".to_owned(), methods.join(","));
-    headers.insert("Access-Control-Allow-Headers".to_owned(), contract::ALLOWED_HEADERS.join(","));
+    headers.insert("Access-Control-Allow-Headers".to_owned(), contract::API_HEADERS.join(","));
     headers.insert("Access-Control-Max-Age".to_owned(), "3600".to_owned());
     Method { api_key_required: false, integration: Integration::Preflight(headers) }
 }
@@ -69,46 +69,46 @@ fn cors(settings: &Settings) -> BTreeMap<String, String> {
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html>.
 fn responses(settings: &Settings) -> BTreeMap<String, GatewayResponse> {
     let known: [(&str, u16, &str, &str, &str); 11] = [
-        ("BAD_REQUEST_BODY", 400, "bad-request", "Bad Request", "The request body is not valid."),
-        ("BAD_REQUEST_PARAMETERS", 400, "bad-request", "Bad Request", "A request parameter is not valid."),
+        ("BAD_REQUEST_BODY", 400, "bad-request", "Bad Request", "the request body is not valid"),
+        ("BAD_REQUEST_PARAMETERS", 400, "bad-request", "Bad Request", "a request parameter is not valid"),
         (
             "INVALID_API_KEY",
             403,
             "forbidden",
             "Forbidden",
-            "The x-api-key header is missing or holds no valid key.",
+            "the x-api-key header is missing or holds no valid key",
         ),
-        ("ACCESS_DENIED", 403, "forbidden", "Forbidden", "This request is not allowed."),
-        ("MISSING_AUTHENTICATION_TOKEN", 404, "not-found", "Not Found", "There is no such route."),
-        ("RESOURCE_NOT_FOUND", 404, "not-found", "Not Found", "There is no such route."),
+        ("ACCESS_DENIED", 403, "forbidden", "Forbidden", "this request is not allowed"),
+        ("MISSING_AUTHENTICATION_TOKEN", 404, "not-found", "Not Found", "there is no such route"),
+        ("RESOURCE_NOT_FOUND", 404, "not-found", "Not Found", "there is no such route"),
         ("REQUEST_TOO_LARGE", 413, "payload-too-large", "Content Too Large", TOO_LARGE),
         (
             "THROTTLED",
             429,
             "too-many-requests",
             "Too Many Requests",
-            "Too many requests at once. Try again in a second.",
+            "too many requests at once; try again in a second",
         ),
         (
             "QUOTA_EXCEEDED",
             429,
             "too-many-requests",
             "Too Many Requests",
-            "The quota of this API key is used up.",
+            "the quota of this API key is used up",
         ),
         (
             "INTEGRATION_FAILURE",
             503,
             "unavailable",
             "Service Unavailable",
-            "The service is not available just now. Try again.",
+            "the service is not available just now; try it again",
         ),
         (
             "INTEGRATION_TIMEOUT",
             504,
             "timeout",
             "Gateway Timeout",
-            "The service took too long to answer. Try again.",
+            "the service took too long to answer; try it again",
         ),
     ];
     let mut responses: BTreeMap<String, GatewayResponse> = known
@@ -131,8 +131,8 @@ fn responses(settings: &Settings) -> BTreeMap<String, GatewayResponse> {
     responses
 }
 
-const TOO_LARGE: &str = "An image sent inline may have 4194304 bytes at most. For a larger one leave out `data`, \
-                         send `size` and `contentType`, and PUT the image to the `uploadUrl` of the answer.";
+const TOO_LARGE: &str = "an image sent inline may have 4194304 bytes at most; for a larger one leave out `data`, \
+                         send `size` and `contentType`, and PUT the image to the `uploadUrl` of the answer";
 
 fn response(settings: &Settings, status: Option<u16>, template: String) -> GatewayResponse {
     let mut headers = cors(settings);

@@ -34,7 +34,7 @@ fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
     match function {
         Function::Upload => vec![
             allow("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[objects]),
-            allow("Records", &["dynamodb:PutItem"], &[table]),
+            allow("Records", &["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:DeleteItem"], &[table]),
         ],
         Function::List => {
             let indexes = [contract::index::OWNER, contract::index::UPLOAD_DATE];
@@ -55,15 +55,20 @@ fn bucket_arn(place: &Place, bucket: &str) -> String {
     format!("arn:{}:s3:::{bucket}", place.partition)
 }
 
-/// Nobody, not even the account's root, reaches the bucket without TLS.
+/// Nobody, not even the account's root, reaches the bucket without TLS. An emulator that has none
+/// is let off for traffic that does not leave the machine.
 pub(super) fn tls_only(place: &Place, bucket: &str) -> Value {
     let bucket = bucket_arn(place, bucket);
+    let mut condition = json!({"Bool": {"aws:SecureTransport": "false"}});
+    if place.plain_http {
+        condition["NotIpAddress"] = json!({"aws:SourceIp": ["127.0.0.0/8", "::1/128"]});
+    }
     json!({"Version": "2012-10-17", "Statement": [{
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": [bucket, format!("{bucket}/*")],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        "Condition": condition,
     }]})
 }

@@ -219,8 +219,12 @@ mod tests {
 
     #[test]
     fn the_function_is_read_back_from_its_uri() {
-        let place =
-            Place { partition: "aws".into(), account: "123456789012".into(), region: "eu-west-1".into() };
+        let place = Place {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            plain_http: false,
+        };
         let function = place.arn("lambda", "function:cloudpix-list");
         assert_eq!(function_of(&uri_of(&place, &function)), Some(function.as_str()));
         assert_eq!(function_of("https://example.com"), None);

@@ -1,0 +1,221 @@
+//! Pictures through the whole of it: API, functions, bucket, table, and back.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::cloud::{Outputs, Stack, root, skipped};
+
+/// An HTTP answer, whatever its status.
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true);
+    let agent = config.build().new_agent();
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut answer = agent.run(request.body(body).unwrap()).unwrap();
+    let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap();
+    Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+}
+
+impl Outputs {
+    pub fn post(&self, body: &Value) -> Answer {
+        let headers = [("x-api-key", self.key.as_str()), ("content-type", "application/json")];
+        send("POST", &format!("{}/upload", self.url), &headers, body.to_string().as_bytes())
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        send("GET", &format!("{}{path}", self.url), &[("x-api-key", &self.key)], b"")
+    }
+}
+
+/// The photographs of the repository.
+pub fn pictures() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join("tests/images")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pictures: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end != "md")).collect();
+    pictures.sort();
+    assert!(pictures.len() >= 6, "{pictures:?}");
+    pictures
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the list, the table, the bucket and the download say of an uploaded image.
+#[track_caller]
+fn check_everywhere(stack: &Stack, outputs: &Outputs, image: &Value, name: &str, bytes: &[u8]) {
+    let id = image["imageId"].as_str().unwrap();
+    let record = stack.emulator.witness(&["record", &outputs.table, id]);
+    assert_eq!(record["FileName"], name, "{record}");
+    assert_eq!(record["ImageStatus"], "ready");
+    assert_eq!(record["Sha256"], json!(sha256(bytes)));
+    assert_eq!(record["Size"], json!(bytes.len().to_string()));
+    assert_eq!(record["Width"], json!(image["width"].to_string()));
+    assert_eq!(record["UploadDate"], image["uploadDate"]);
+    assert!(record["ExpiresAt"].is_null(), "a ready record expires: {record}");
+    let order = record["UploadOrder"].as_str().unwrap();
+    assert!(order.starts_with(image["uploadDate"].as_str().unwrap()) && order.ends_with(id), "{order}");
+
+    let key = record["S3ObjectKey"].as_str().unwrap();
+    assert!(key.starts_with(&format!("uploads/{id}.")), "{key}");
+    let object = stack.emulator.witness(&["object", &outputs.bucket, key]);
+    assert_eq!(STANDARD.decode(object["data"].as_str().unwrap()).unwrap(), bytes);
+    assert_eq!(object["contentType"], image["contentType"]);
+
+    let download = send("GET", image["downloadUrl"].as_str().unwrap(), &[], b"");
+    assert_eq!((download.status, &download.body[..]), (200, bytes));
+    assert!(download.header("content-disposition").contains("filename"), "{:?}", download.headers);
+    let plain = image["downloadUrl"].as_str().unwrap().split('?').next().unwrap().to_owned();
+    assert_eq!(send("GET", &plain, &[], b"").status, 403, "the bucket is public");
+}
+
+#[test]
+fn every_picture_comes_back_as_it_was_sent() {
+    if skipped() {
+        return;
+    }
+    let stack = Stack::applied("pictures");
+    let outputs = stack.outputs();
+    let mut sent = Vec::new();
+    for (index, path) in pictures().iter().enumerate() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let answer = if index % 2 == 0 {
+            outputs.post(&json!({"fileName": name, "data": STANDARD.encode(&bytes)}))
+        } else {
+            let url = format!("{}/upload?fileName={}", outputs.url, name.replace(' ', "%20"));
+            let headers = [("x-api-key", outputs.key.as_str()), ("content-type", "application/octet-stream")];
+            send("POST", &url, &headers, &bytes)
+        };
+        let image = answer.json();
+        assert_eq!(answer.status, 201, "{name}: {image}");
+        assert_eq!(answer.header("location"), format!("/images/{}", image["imageId"].as_str().unwrap()));
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(
+            (&image["size"], &image["sha256"]),
+            (&json!(bytes.len()), &json!(sha256(&bytes))),
+            "{name}"
+        );
+        check_everywhere(&stack, &outputs, &image, name, &bytes);
+        sent.push(image["imageId"].clone());
+    }
+    // The list is newest first, and a walk over small pages meets each image once.
+    sent.reverse();
+    let day = outputs.get("/list").json()["images"][0]["uploadDate"].as_str().unwrap().to_owned();
+    for query in [String::new(), format!("&date={day}")] {
+        let (mut met, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = outputs.get(&format!("/list?limit=4{query}{cursor}")).json();
+            let images = page["images"].as_array().unwrap();
+            assert_eq!(page["count"], json!(images.len()), "{page}");
+            met.extend(images.iter().map(|image| image["imageId"].clone()));
+            match page["nextCursor"].as_str() {
+                Some(next) => {
+                    assert_eq!(images.len(), 4, "a page that is not the last is full");
+                    cursor = format!("&cursor={next}");
+                }
+                None => break,
+            }
+        }
+        assert_eq!(met, sent, "list?{query}");
+    }
+    assert_eq!(outputs.get("/list?date=2020-02-29").json(), json!({"images": [], "count": 0}));
+
+    let said = stack.refused(&["destroy", "--yes"]);
+    assert!(
+        said.contains(&format!("holds {} images", sent.len())) && said.contains("--delete-images"),
+        "{said}"
+    );
+    assert_eq!(stack.emulator.witness(&["objects", &outputs.bucket]).as_array().unwrap().len(), sent.len());
+    stack.json(&["destroy", "--yes", "--delete-images"]);
+    assert_eq!(stack.emulator.witness(&["resources", "cloudpix-pictures"]), json!([]));
+    assert!(!stack.state_file().exists());
+    assert_eq!(stack.json(&["destroy", "--yes"])["applied"], json!([]), "destroying twice");
+}
+
+#[test]
+fn a_presigned_upload_takes_what_was_promised_once_and_nothing_else() {
+    if skipped() {
+        return;
+    }
+    let stack = Stack::applied("presigned");
+    let outputs = stack.outputs();
+    let bytes = std::fs::read(&pictures()[0]).unwrap();
+    let answer =
+        outputs.post(&json!({"fileName": "猫 1.jpg", "contentType": "image/jpeg", "size": bytes.len()}));
+    let ticket = answer.json();
+    assert_eq!(
+        (answer.status, &ticket["status"], &ticket["method"]),
+        (201, &json!("pending"), &json!("PUT")),
+        "{ticket}"
+    );
+
+    let record = stack.emulator.witness(&["record", &outputs.table, ticket["imageId"].as_str().unwrap()]);
+    assert_eq!(
+        (&record["ImageStatus"], &record["FileName"]),
+        (&json!("pending"), &json!("猫 1.jpg")),
+        "{record}"
+    );
+    assert!(record["ExpiresAt"].is_string() && record["UploadOrder"].is_null(), "{record}");
+    assert_eq!(outputs.get("/list").json()["count"], 0, "a pending image is listed");
+
+    let headers = ticket["headers"].as_object().unwrap();
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (&name[..], value.as_str().unwrap())).collect();
+    let without = |name: &str| {
+        headers.iter().copied().filter(|(key, _)| !key.eq_ignore_ascii_case(name)).collect::<Vec<_>>()
+    };
+    let url = ticket["uploadUrl"].as_str().unwrap();
+    let mut html = without("content-type");
+    html.push(("content-type", "text/html"));
+    assert_eq!(send("PUT", url, &html, &bytes).status, 403, "another type was taken");
+    assert_eq!(
+        send("PUT", url, &without("content-length"), &bytes[1..]).status,
+        403,
+        "another length was taken"
+    );
+    assert_eq!(send("PUT", url, &without("content-length"), &bytes).status, 200);
+    assert_eq!(send("PUT", url, &without("content-length"), &bytes).status, 412, "a second PUT was taken");
+
+    let object =
+        stack.emulator.witness(&["object", &outputs.bucket, record["S3ObjectKey"].as_str().unwrap()]);
+    assert_eq!(STANDARD.decode(object["data"].as_str().unwrap()).unwrap(), bytes);
+}
+
+#[test]
+fn two_environments_live_side_by_side() {
+    if skipped() {
+        return;
+    }
+    let (one, other) = (Stack::applied("one"), Stack::applied("other"));
+    let bytes = std::fs::read(&pictures()[0]).unwrap();
+    let body = json!({"fileName": "a.jpg", "data": STANDARD.encode(&bytes)});
+    assert_eq!(one.outputs().post(&body).status, 201);
+    assert_eq!(other.outputs().get("/list").json()["count"], 0);
+    other.json(&["destroy", "--yes"]);
+    assert_eq!(one.outputs().get("/list").json()["count"], 1);
+    one.json(&["destroy", "--yes", "--delete-images"]);
+}

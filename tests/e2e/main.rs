@@ -1,0 +1,12 @@
+//! End-to-end tests: the real `provision` and the real functions, on an embedded AWS of their own.
+//!
+//! `make test` builds what is run here and starts this. One emulator serves all tests, each in an
+//! environment of its own, and ends with them. What happened on AWS is asked of boto3, a client that
+//! is not ours. Set `CLOUDPIX_SKIP_E2E=1` where there is no Python.
+
+mod cloud;
+mod images;
+mod input;
+mod lifecycle;
+mod local;
+mod tidy;

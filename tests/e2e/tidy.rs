@@ -1,0 +1,70 @@
+//! Rules of the house that a program can check.
+
+use std::path::{Path, PathBuf};
+
+use crate::cloud::root;
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    files.chain(folders.iter().flat_map(|folder| rust_files(folder))).collect()
+}
+
+#[test]
+fn one_aws_service_is_named_in_one_file_of_provision() {
+    for path in rust_files(&root().join("provision/src")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        // aws.rs makes the clients.
+        let home = path.to_str().unwrap().split("/src/aws/").nth(1);
+        for rest in text.split("aws_sdk_").skip(1).filter(|_| !path.ends_with("src/aws.rs")) {
+            let service: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            let service = service.replace("cloudwatchlogs", "logs");
+            let own = home.is_some_and(|home| home.split(['/', '.']).next() == Some(&service));
+            assert!(own, "{} names {service}", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_scans_a_table() {
+    for path in rust_files(&root().join("lambdas")).into_iter().chain(rust_files(&root().join("provision"))) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(".scan()"), "{}", path.display());
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader() {
+    let folders = ["provision", "lambdas", "tests"];
+    for path in folders.iter().flat_map(|folder| rust_files(&root().join(folder))) {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 450, "{} has {lines} lines", path.display());
+    }
+}
+
+/// `openapi.yaml` is indented by two: paths at two spaces, their methods at four.
+#[test]
+fn the_contract_and_openapi_have_the_same_routes() {
+    let text = std::fs::read_to_string(root().join("openapi.yaml")).unwrap();
+    let paths = text.split("\npaths:\n").nth(1).unwrap();
+    let lines = paths.lines().take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+    let (mut documented, mut path) = (Vec::new(), "");
+    for line in lines {
+        match line.strip_suffix(':') {
+            Some(key) if key.starts_with("  /") => path = key.trim(),
+            Some(key) if key.starts_with("    ") && !key.starts_with("     ") => match key.trim() {
+                method @ ("get" | "put" | "post" | "delete" | "patch") => {
+                    documented.push(format!("{} {path}", method.to_uppercase()));
+                }
+                _ => (),
+            },
+            _ => (),
+        }
+    }
+    let mut served: Vec<String> =
+        contract::ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    documented.sort();
+    served.sort();
+    assert_eq!(documented, served);
+}

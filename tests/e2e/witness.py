@@ -1,0 +1,140 @@
+"""What an independent client, boto3, sees on the embedded AWS. Each command prints JSON."""
+
+import base64
+import json
+import sys
+
+import boto3
+
+
+def client(service):
+    return boto3.client(service)
+
+
+def everything(call, key, **arguments):
+    return [item for page in client(call[0]).get_paginator(call[1]).paginate(**arguments) for item in page.get(key, [])]
+
+
+def object_(bucket, key):
+    answer = client("s3").get_object(Bucket=bucket, Key=key)
+    return {
+        "data": base64.b64encode(answer["Body"].read()).decode(),
+        "contentType": answer["ContentType"],
+        "contentDisposition": answer.get("ContentDisposition"),
+        "metadata": answer["Metadata"],
+    }
+
+
+def objects(bucket):
+    return [item["Key"] for item in everything(("s3", "list_objects_v2"), "Contents", Bucket=bucket)]
+
+
+def record(table, image):
+    item = client("dynamodb").get_item(TableName=table, Key={"ImageID": {"S": image}}, ConsistentRead=True).get("Item")
+    return {name: next(iter(value.values())) for name, value in item.items()} if item else None
+
+
+def resources(stack):
+    """Everything that is named after the stack, whatever its tags say."""
+    found = [name for name in (bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"])]
+    found += everything(("dynamodb", "list_tables"), "TableNames")
+    found += [item["repositoryName"] for item in everything(("ecr", "describe_repositories"), "repositories")]
+    found += [item["RoleName"] for item in everything(("iam", "list_roles"), "Roles")]
+    found += [item["FunctionName"] for item in everything(("lambda", "list_functions"), "Functions")]
+    found += [item["logGroupName"] for item in everything(("logs", "describe_log_groups"), "logGroups")]
+    for call in ("get_rest_apis", "get_api_keys", "get_usage_plans"):
+        found += [f"{call} {item['name']}" for item in everything(("apigateway", call), "items")]
+    return sorted(name for name in found if stack in name)
+
+
+def changes(application):
+    """The mutating calls that the client with this application id in its user agent made."""
+    events = everything(("cloudtrail", "lookup_events"), "Events")
+    events = [json.loads(event["CloudTrailEvent"]) for event in events]
+    ours = [call(event) for event in events if f"app/{application}" in event["userAgent"]]
+    reads = ("Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "GET.", "HEAD.")
+    return {"all": len(ours), "mutating": sorted(name for name in ours if not name.startswith(reads))}
+
+
+def call(event):
+    """Where the trail has no better name than "POST.iam", the form that was posted says the action."""
+    return event["requestParameters"].get("Action") or event["eventName"]
+
+
+def security(bucket, table, function):
+    s3, dynamodb = client("s3"), client("dynamodb")
+    description = dynamodb.describe_table(TableName=table)["Table"]
+    backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    return {
+        "publicAccess": s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
+        "encryption": s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"],
+        "versioning": s3.get_bucket_versioning(Bucket=bucket)["Status"],
+        "policy": json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]),
+        "cors": s3.get_bucket_cors(Bucket=bucket)["CORSRules"],
+        "lifecycle": s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"],
+        "billing": description["BillingModeSummary"]["BillingMode"],
+        "indexes": {index["IndexName"]: index["KeySchema"] for index in description["GlobalSecondaryIndexes"]},
+        "deletionProtection": description["DeletionProtectionEnabled"],
+        "ttl": dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"],
+        "recovery": backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"],
+        "retention": everything(("logs", "describe_log_groups"), "logGroups", logGroupNamePrefix=f"/aws/lambda/{function}"),
+        "caller": json.loads(client("lambda").get_policy(FunctionName=function)["Policy"])["Statement"],
+    }
+
+
+def function(name):
+    answer = client("lambda").get_function(FunctionName=name)
+    return {"configuration": answer["Configuration"], "code": answer["Code"], "tags": answer["Tags"]}
+
+
+def image(repository, digest):
+    answer = client("ecr").batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    manifest = answer["images"][0]
+    settings = client("ecr").describe_repositories(repositoryNames=[repository])["repositories"][0]
+    return {
+        "manifest": manifest["imageManifest"],
+        "tag": manifest["imageId"].get("imageTag"),
+        "mutability": settings["imageTagMutability"],
+        "scanOnPush": settings["imageScanningConfiguration"]["scanOnPush"],
+    }
+
+
+def meddle(bucket, table, function, group):
+    """Changes one thing of each behind provision's back."""
+    client("s3").delete_public_access_block(Bucket=bucket)
+    client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags_with_theirs(bucket)})
+    client("dynamodb").update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"Enabled": False, "AttributeName": "ExpiresAt"}
+    )
+    client("lambda").update_function_configuration(FunctionName=function, MemorySize=1024)
+    client("logs").put_retention_policy(logGroupName=group, retentionInDays=1)
+    return None
+
+
+def tags_with_theirs(bucket):
+    return client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"] + [{"Key": "theirs", "Value": "kept"}]
+
+
+def tags(bucket):
+    return {tag["Key"]: tag["Value"] for tag in client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]}
+
+
+def foreign(table):
+    """A table of that name that is not CloudPix's."""
+    client("dynamodb").create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return None
+
+
+def drop(table):
+    client("dynamodb").delete_table(TableName=table)
+    return None
+
+
+COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
+COMMANDS |= {f.__name__: f for f in (meddle, tags, foreign, drop)}
+print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:]), default=str))
