@@ -30,6 +30,8 @@ pub enum Event<'a> {
     Progress(&'a Step, String),
     Finished(&'a Step, Duration),
     Failed(&'a Step, &'a anyhow::Error),
+    /// Asked to stop: what is under way is finished, and nothing more is started.
+    Stopping,
 }
 
 /// What the steps work with.
@@ -52,8 +54,6 @@ pub async fn run<'a>(
     let (mut outcome, mut failures) = (Vec::new(), Vec::new());
     let mut running = FuturesUnordered::new();
     let mut interrupted = false;
-    let stop = tokio::signal::ctrl_c();
-    tokio::pin!(stop);
     loop {
         if failures.is_empty() && !interrupted {
             let ready = waiting.iter().copied().filter(|&index| plan.needs(index).is_subset(&done));
@@ -70,8 +70,12 @@ pub async fn run<'a>(
         }
         let finished = tokio::select! {
             finished = running.next() => finished,
-            _ = &mut stop, if !interrupted => {
+            _ = tokio::signal::ctrl_c() => {
+                if interrupted {
+                    bail!("stopped at once; run again to go on");
+                }
                 interrupted = true;
+                on(Event::Stopping);
                 continue;
             }
         };

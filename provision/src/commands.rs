@@ -66,17 +66,16 @@ pub async fn plan(common: &Common, code: &CodeFlags) -> anyhow::Result<ExitCode>
 pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
     let store = Store::new(&common.state_dir, &common.env);
-    let recorded = store.load()?;
+    // A broken file is worth saying before anything else; what counts is read again under the lock.
+    store.load()?;
     let aws = Aws::connect().await?;
-    if let Some(record) = &recorded {
-        record.check_place(&aws.place, &store.path())?;
-    }
     let (packed, artifacts) = pack(&settings, &aws, code.functions.as_deref())?;
     let _lock = store.lock()?;
-    let (mut record, drawn) = match recorded {
+    let (mut record, drawn) = match store.load()? {
         Some(record) => (record, true),
         None => found_or_drawn(&aws, &settings.env, &store).await?,
     };
+    record.check_place(&aws.place, &store.path())?;
     let (plan, names, api) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan_to_person(&plan, &names, &aws.place);
     if plan.destroys() && !yes {
@@ -104,10 +103,10 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
 pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Result<ExitCode> {
     settings::load(common.config.as_deref(), &common.env, None)?;
     let store = Store::new(&common.state_dir, &common.env);
-    let recorded = store.load()?;
+    store.load()?;
     let aws = Aws::connect().await?;
     let _lock = store.lock()?;
-    let record = match recorded {
+    let record = match store.load()? {
         Some(record) => Some(record),
         None => lost(&aws, &common.env).await?,
     };

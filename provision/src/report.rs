@@ -196,7 +196,12 @@ impl<'a> Progress<'a> {
                 let symbol = style("✗").for_stderr().red();
                 self.end(step, &format!("  {symbol} {}: {}", self.subject(step), error.root_cause()));
             }
+            Event::Stopping => self.say("finishing what is under way; press Ctrl-C again to stop at once"),
         }
+    }
+
+    fn say(&self, line: &str) {
+        self.bars.suspend(|| talk(&format!("{line}\n")));
     }
 
     /// Runs `future` under a line that says what is waited for.
@@ -225,13 +230,10 @@ impl<'a> Progress<'a> {
     }
 
     fn end(&self, step: &Step, line: &str) {
-        match self.running.borrow_mut().remove(&step.id) {
-            Some(bar) => {
-                bar.finish_and_clear();
-                self.bars.suspend(|| talk(&format!("{line}\n")));
-            }
-            None => talk(&format!("{line}\n")),
+        if let Some(bar) = self.running.borrow_mut().remove(&step.id) {
+            bar.finish_and_clear();
         }
+        self.say(line);
     }
 }
 
@@ -335,3 +337,6 @@ pub fn status(
     }
     Ok(rows.iter().all(|(_, health)| health.is_some()))
 }
+
+#[cfg(test)]
+mod tests;
