@@ -139,7 +139,7 @@ pub struct LogGroup {
 pub struct Role {
     pub tags: Tags,
     pub trust: Value,
-    /// The inline policy named [`ROLE_POLICY`].
+    /// The inline policy named [`super::ROLE_POLICY`].
     pub policy: Value,
 }
 

@@ -1,0 +1,122 @@
+# Every entry point of CloudPix. `make` alone lists them.
+
+# The environment of cloudpix.toml that provision, destroy, plan, outputs and status are about.
+ENV ?=
+# Python, 3.10 or newer: for the embedded AWS only.
+PYTHON ?= python3
+# The embedded AWS's port: as given, or the one it had last time, or 4566.
+ifndef PORT
+PORT := $(shell cat .local/emulator/port 2>/dev/null || echo 4566)
+endif
+# What everything is built for: this machine.
+ifndef TARGET
+TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+endif
+# What the functions that go to AWS are built for: the same, or Linux on ARCH (x86_64 or arm64).
+FUNCTIONS_TARGET := $(if $(ARCH),$(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu,$(TARGET))
+
+# A function's image holds one file and no C library, so the library goes into the binary.
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
+# For another architecture than this machine's, the linker is Debian's cross compiler.
+ifeq ($(filter-out $(TARGET),$(FUNCTIONS_TARGET)),aarch64-unknown-linux-gnu)
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc
+endif
+ifeq ($(filter-out $(TARGET),$(FUNCTIONS_TARGET)),x86_64-unknown-linux-gnu)
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER ?= x86_64-linux-gnu-gcc
+endif
+
+CARGO_LOCAL = --profile local --target $(TARGET)
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+LOCAL = $(BUILT)/$(TARGET)/local
+RELEASE = $(BUILT)/$(FUNCTIONS_TARGET)/release
+
+# The embedded AWS's root key, and nothing of the caller's own AWS settings.
+LOCAL_AWS = env -u AWS_PROFILE -u AWS_SESSION_TOKEN \
+	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
+	AWS_ENDPOINT_URL=http://localhost:$(PORT) AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
+LOCAL_STACK = --env local --state-dir .local/state
+LOCAL_PICTURE = tests/images/coffee.jpg
+
+ON_ENV = $(if $(ENV),--env $(ENV))
+WITH_FUNCTIONS = --functions $(RELEASE) $(if $(PACKAGE),--package $(PACKAGE))
+UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
+
+.DEFAULT_GOAL := help
+.PHONY: help local local-down local-clean provision destroy plan outputs status \
+	build test bench lint fmt check clean need-cargo need-python
+
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nPORT=%s  TARGET=%s  PYTHON=%s\n' '$(PORT)' '$(TARGET)' '$(PYTHON)'
+
+##@ On this machine, without an AWS account
+local: need-python need-cargo ## Run all of CloudPix here; PORT=4600 picks the port
+	@$(PYTHON) local/emulator.py install
+	@$(PYTHON) local/emulator.py start --dir .local/emulator --port $(PORT) >/dev/null
+	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
+	@$(LOCAL_AWS) $(LOCAL)/provision apply $(LOCAL_STACK) --yes --functions $(LOCAL) \
+		--package $(or $(PACKAGE),zip) >/dev/null # outputs prints the same, and more
+	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --curl $(LOCAL_PICTURE)
+
+local-down: need-python ## Stop it; images and all are there again next time
+	@$(PYTHON) local/emulator.py stop --dir .local/emulator
+
+local-clean: local-down ## Stop it and delete all that it held
+	rm -rf .local/emulator .local/state
+
+##@ On AWS (ENV=staging: that environment of cloudpix.toml; YES=1: do not ask)
+provision: build $(LOCAL)/provision ## Create or update everything
+	@$(LOCAL)/provision apply $(ON_ENV) $(WITH_FUNCTIONS) $(UNATTENDED)
+
+plan: build $(LOCAL)/provision ## Show what that would change; change nothing
+	@$(LOCAL)/provision plan $(ON_ENV) $(WITH_FUNCTIONS) || test $$? -eq 2 # 2: there is something to change
+
+destroy: $(LOCAL)/provision ## Delete everything; DELETE_IMAGES=1 the images too
+	@$(LOCAL)/provision destroy $(ON_ENV) $(if $(filter 1,$(DELETE_IMAGES)),--delete-images) $(UNATTENDED)
+
+outputs: $(LOCAL)/provision ## Print the API's URL, bucket, table, functions
+	@$(LOCAL)/provision outputs $(ON_ENV)
+
+status: $(LOCAL)/provision ## Print every resource with its health
+	@$(LOCAL)/provision status $(ON_ENV)
+
+##@ Develop
+build: need-cargo ## Build the functions for AWS; ARCH=arm64 for Graviton
+	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list
+
+test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of their own
+	@$(PYTHON) local/emulator.py install
+	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
+	cargo test --workspace $(CARGO_LOCAL)
+
+bench: need-cargo ## Run the benchmarks
+	cargo bench --target $(TARGET) -p tests
+
+lint: need-cargo ## Check format, lints and the code's own documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(CARGO_LOCAL) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items $(CARGO_LOCAL)
+
+fmt: need-cargo ## Format the code
+	cargo fmt --all
+
+check: lint test ## Do what CI does: lint and test
+
+clean: need-cargo ## Delete what was built; keeps .local and state
+	cargo clean
+
+# Always up to Cargo whether there is something to build.
+.PHONY: $(LOCAL)/provision
+$(LOCAL)/provision: need-cargo
+	@cargo build $(CARGO_LOCAL) -p provision
+
+need-cargo:
+	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \
+		echo "error: Rust (cargo) is missing; https://rustup.rs installs it" >&2; exit 1; }
+
+need-python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing, for the embedded AWS;" \
+		"install Python 3.10 or newer (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }

@@ -1,0 +1,214 @@
+"""The embedded AWS itself: MiniStack, made to survive a kill. Started by emulator.py.
+
+MiniStack writes S3 objects to disk as they arrive, and everything else (tables, functions, roles,
+the API) only when it is shut down in good order: killed, it would come back with images that no
+record names. Here the answer to a request that changed something leaves only after the change is
+on disk. Item writes go to a journal, since a table can be large; all else is small, and the state
+of the service concerned is written whole, in the format that MiniStack itself reads at start.
+What Lambda logs makes no request, so the last log lines are what a kill can lose.
+"""
+
+import argparse
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import signal
+import threading
+import time
+from urllib.parse import parse_qs
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack import app as ministack
+from ministack.core import persistence, responses
+
+# Operations that change nothing, by how their names begin, where the headers give a name.
+READS = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
+ITEM_WRITES = ("BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem")
+# A journal longer than this and than the snapshot it follows is folded into a new snapshot.
+JOURNAL_BYTES = 4 * 1024 * 1024
+
+
+class Durable:
+    """ASGI middleware that holds an answer back until what the request changed is on disk."""
+
+    def __init__(self, app):
+        self.app = app
+        self.journal = Journal(pathlib.Path(persistence.STATE_DIR))
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, self.restored(send))
+            return
+        service, operation = changes(scope) if scope["type"] == "http" else (None, "")
+        if not service:
+            await self.app(scope, receive, send)
+            return
+
+        body = bytearray()
+
+        async def receive_kept():
+            message = await receive()
+            body.extend(message.get("body", b""))
+            return message
+
+        async def send_saved(message):
+            # Requests run on this one event loop: no other comes between the change and its saving.
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                if operation in ITEM_WRITES:
+                    self.journal.append(operation, bytes(body))
+                else:
+                    self.save(service)
+            await send(message)
+
+        await self.app(scope, receive_kept if operation in ITEM_WRITES else receive, send_saved)
+
+    def restored(self, send):
+        async def send_restored(message):
+            if message["type"] == "lifespan.startup.complete":
+                try:
+                    await self.journal.replay()
+                except Exception as error:
+                    logging.exception("the saved state cannot be read")
+                    message = {"type": "lifespan.startup.failed", "message": str(error)}
+            await send(message)
+
+        return send_restored
+
+    def save(self, service):
+        if service == "dynamodb":
+            self.journal.fold()
+            return
+        config = ministack.SERVICE_REGISTRY[service]
+        keys = (config.get("state_key", config["module"]), *config.get("sub_modules", ()))
+        sources = ministack._build_persistence_save_dict()
+        for key in keys:
+            if key in sources:
+                persistence.save_state(key, settled(sources[key]))
+
+
+class Journal:
+    """Item writes since the snapshot in dynamodb.json, one a line.
+
+    The first line is the snapshot's digest. A journal of another snapshot is an old one whose
+    writes are in the snapshot already: the snapshot is always written first.
+    """
+
+    def __init__(self, directory):
+        self.snapshot = directory / "dynamodb.json"
+        self.path = directory / "dynamodb.journal"
+        self.file = None
+        self.follows = None
+        self.limit = JOURNAL_BYTES
+
+    async def replay(self):
+        if not self.snapshot.exists():
+            return
+        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else [b""]
+        if lines.pop(0) == self.digest():
+            # What follows the last newline was being written when the kill came, and was not answered.
+            for line in lines[:-1]:
+                await apply(json.loads(line))
+        self.fold()
+
+    def append(self, operation, body):
+        entry = {
+            "account": responses.get_account_id(),
+            "region": responses.get_region(),
+            "operation": operation,
+            "body": base64.b64encode(body).decode(),
+        }
+        self.file.write(json.dumps(entry).encode() + b"\n")
+        if self.file.tell() > self.limit:
+            self.fold()
+
+    def fold(self):
+        """Write a new snapshot and begin an empty journal after it."""
+        persistence.save_state("dynamodb", ministack._build_persistence_save_dict()["dynamodb"]())
+        digest = self.digest()
+        if digest == self.follows:
+            # The snapshot is the old one still (the disk may be full): its journal stays.
+            return
+        if self.file:
+            self.file.close()
+        fresh = self.path.with_suffix(".new")
+        self.file = fresh.open("wb", buffering=0)
+        self.file.write(digest + b"\n")
+        fresh.replace(self.path)
+        self.follows = digest
+        self.limit = max(JOURNAL_BYTES, self.snapshot.stat().st_size)
+
+    def digest(self):
+        return hashlib.sha256(self.snapshot.read_bytes()).hexdigest().encode()
+
+
+def settled(get_state):
+    """The state; taken again where a Lambda call, which has a thread of its own, changed it meanwhile."""
+    for _ in range(100):
+        try:
+            return get_state()
+        except RuntimeError:
+            time.sleep(0.001)
+    return get_state()
+
+
+async def apply(entry):
+    """Do a journalled write again, as the account and in the region that did it."""
+    responses.set_request_account_id(entry["account"])
+    responses.set_request_region(entry["region"])
+    headers = {"x-amz-target": f"DynamoDB_20120810.{entry['operation']}"}
+    handler = ministack.SERVICE_HANDLERS["dynamodb"]
+    status, _, answer = await handler("POST", "/", headers, base64.b64decode(entry["body"]), {})
+    if status >= 400:
+        logging.error("journal: %s was refused: %s", entry["operation"], answer)
+
+
+def changes(scope):
+    """The service that a request may change, by the name in its signature, and the operation if named."""
+    headers = dict(scope["headers"])
+    operation = headers.get(b"x-amz-target", b"").decode("latin-1").rpartition(".")[2]
+    if scope["method"] in ("GET", "HEAD", "OPTIONS") or operation.startswith(READS):
+        return None, operation
+    credential = headers.get(b"authorization", b"").decode("latin-1").partition("Credential=")[2]
+    if not credential:
+        credential = parse_qs(scope["query_string"].decode("latin-1")).get("X-Amz-Credential", [""])[0]
+    # KEYID/20261123/us-east-1/s3/aws4_request
+    parts = credential.split(",")[0].split("/")
+    name = parts[3] if len(parts) == 5 else ""
+    name = ministack.SERVICE_NAME_ALIASES.get(name, name)
+    return (name if name in ministack.SERVICE_REGISTRY else None), operation
+
+
+def end_with(pid):
+    """Shut down when that process is gone: a test run that was interrupted leaves no server behind."""
+    while True:
+        time.sleep(1)
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Run MiniStack in the foreground; emulator.py starts this.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--dir", required=True, help="only names the process, for emulator.py to know it again")
+    parser.add_argument("--until", type=int, metavar="PID", help="shut down when this process has ended")
+    arguments = parser.parse_args()
+    if arguments.until:
+        threading.Thread(target=end_with, args=(arguments.until,), daemon=True).start()
+
+    logging.getLogger("persistence").setLevel(logging.WARNING)
+    config = Config()
+    config.bind = [f"127.0.0.1:{arguments.port}"]
+    config.keep_alive_timeout = 75
+    asyncio.run(serve(Durable(ministack.app), config))
+
+
+if __name__ == "__main__":
+    main()
