@@ -75,10 +75,11 @@ plan: build $(LOCAL)/provision ## Show what that would change; change nothing
 	@$(LOCAL)/provision plan $(ON_ENV) $(WITH_FUNCTIONS) || test $$? -eq 2 # 2: there is something to change
 
 destroy: $(LOCAL)/provision ## Delete everything; DELETE_IMAGES=1 the images too
-	@$(LOCAL)/provision destroy $(ON_ENV) $(if $(filter 1,$(DELETE_IMAGES)),--delete-images) $(UNATTENDED)
+	@$(LOCAL)/provision destroy $(ON_ENV) $(if $(filter 1,$(DELETE_IMAGES)),--delete-images) \
+		$(if $(filter 1,$(KEEP_IMAGES)),--keep-images) $(UNATTENDED)
 
-outputs: $(LOCAL)/provision ## Print the API's URL, bucket, table, functions
-	@$(LOCAL)/provision outputs $(ON_ENV)
+outputs: $(LOCAL)/provision ## Print URL, bucket, table, functions; API_KEY=1 the key too
+	@$(LOCAL)/provision outputs $(ON_ENV) $(if $(filter 1,$(API_KEY)),--api-key)
 
 status: $(LOCAL)/provision ## Print every resource with its health
 	@$(LOCAL)/provision status $(ON_ENV)

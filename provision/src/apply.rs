@@ -211,7 +211,7 @@ impl Site<'_> {
         let Site { aws, names, .. } = *self;
         match (id, live) {
             (Id::Bucket, _) => {
-                s3::delete(aws, names, |gone| progress(format!("{gone} object versions deleted"))).await
+                s3::delete(aws, names, |gone| progress(format!("object versions deleted: {gone}"))).await
             }
             (Id::Table, Resource::Table(live)) => dynamodb::delete(aws, names, live).await,
             (Id::LogGroup(f), _) => logs::delete(aws, names, f).await,

@@ -24,7 +24,7 @@ use crate::settings::Package;
         provision apply                      create the stack, or bring it back to what it should be\n  \
         provision apply --env staging        another stack beside it, in the same account\n  \
         provision outputs --api-key --json   the API's URL and key, for a script\n  \
-        provision destroy                    remove the stack; images are asked about first\n\n\
+        provision destroy                    remove the stack; refused while it holds images\n\n\
         Exit codes: 0 done, 1 error, 2 changes pending (plan only)."
 )]
 pub struct Cli {
@@ -71,6 +71,9 @@ pub enum Command {
         yes: bool,
     },
     /// Remove the stack
+    ///
+    /// On a terminal it asks first. A stack that holds images is refused, unless they are to be
+    /// deleted too or kept.
     Destroy {
         /// Do not ask
         #[arg(long, short)]

@@ -97,6 +97,9 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
         progress.wait("the API to answer", asked.wait_until_it_answers()).await?;
     }
     report::applied(&plan, &done, &names, &outputs, common.json)?;
+    if aws.endpoint.is_none() {
+        report::next_steps(&outputs.env);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -127,7 +130,8 @@ pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Resu
     }
     let plan = refuse(plan::plan(&Stack::new(), &live, &names))?;
     report::plan_to_person(&plan, &names, &aws.place);
-    if !plan.is_empty() && !yes {
+    // Unattended it goes on: what could lose an image was refused above.
+    if !plan.is_empty() && !yes && report::is_attended() {
         report::confirm(&format!("Remove the stack {} for good?", names.stack), "--yes")?;
     }
     let artifacts = BTreeMap::new();
@@ -138,7 +142,7 @@ pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Resu
     if images != Images::Keep {
         store.remove()?;
     }
-    report::destroyed(&plan, &done, &names, common.json)?;
+    report::destroyed(&plan, &done, &names, images == Images::Keep, common.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -288,8 +292,8 @@ async fn guard_images(aws: &Aws, names: &Names, images: Images) -> anyhow::Resul
     }
     let (count, more) = (count.min(ENOUGH), if count >= ENOUGH { " or more" } else { "" });
     bail!(
-        "the bucket {} holds {count}{more} images; delete them too with --delete-images (make destroy \
-         DELETE_IMAGES=1), or keep bucket and table with --keep-images",
+        "images in the bucket {}: {count}{more}; delete them too with --delete-images (make destroy \
+         DELETE_IMAGES=1), or keep bucket and table with --keep-images (make destroy KEEP_IMAGES=1)",
         names.bucket
     )
 }

@@ -147,12 +147,14 @@ pub fn plan_to_person(plan: &Plan, names: &Names, place: &Place) {
     talk(&plan_text(plan, names, place));
 }
 
+/// Whether there is a person to ask.
+pub fn is_attended() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Asks on a terminal; where there is nobody to ask, `flag` is the answer that is missing.
 pub fn confirm(question: &str, flag: &str) -> anyhow::Result<()> {
-    ensure!(
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
-        "nobody is there to confirm; pass {flag} to go on without asking"
-    );
+    ensure!(is_attended(), "nobody is there to confirm; pass {flag} (make: YES=1) to go on without asking");
     talk(&format!("{question} [y/N] "));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).context("read the answer")?;
@@ -269,22 +271,29 @@ pub fn applied(
         0 => "nothing to change\n".to_owned(),
         count => format!("{count} done, {} unchanged\n", plan.unchanged.len()),
     });
-    out(&outputs_text(outputs))?;
-    let env = if outputs.env == "default" { String::new() } else { format!(" --env {}", outputs.env) };
-    talk(&format!("the API key, and two curl lines to try it: provision outputs{env} --curl IMAGE\n"));
-    Ok(())
+    out(&outputs_text(outputs))
 }
 
-pub fn destroyed(plan: &Plan, done: &[(&Step, Duration)], names: &Names, json: bool) -> anyhow::Result<()> {
+pub fn next_steps(env: &str) {
+    let env = if env == "default" { String::new() } else { format!(" --env {env}") };
+    talk(&format!("the API key, and two curl lines to try it: provision outputs{env} --curl IMAGE\n"));
+}
+
+pub fn destroyed(
+    plan: &Plan,
+    done: &[(&Step, Duration)],
+    names: &Names,
+    kept: bool,
+    json: bool,
+) -> anyhow::Result<()> {
     if json {
-        return out(&format!(
-            "{:#}\n",
-            json!({"applied": done_json(done, names), "unchanged": plan.unchanged.len()})
-        ));
+        let report = json!({"applied": done_json(done, names), "unchanged": plan.unchanged.len()});
+        return out(&format!("{report:#}\n"));
     }
+    let (stack, left) = (&names.stack, if kept { " but its bucket and table" } else { "" });
     talk(&match done.len() {
-        0 => format!("there is nothing of the stack {}\n", names.stack),
-        count => format!("{count} resources deleted; nothing of the stack {} is left\n", names.stack),
+        0 => format!("there is nothing of the stack {stack}{left}\n"),
+        count => format!("{count} deleted; nothing of the stack {stack}{left} is left\n"),
     });
     Ok(())
 }

@@ -146,7 +146,8 @@ fn every_picture_comes_back_as_it_was_sent() {
 
     let said = stack.refused(&["destroy", "--yes"]);
     assert!(
-        said.contains(&format!("holds {} images", sent.len())) && said.contains("--delete-images"),
+        said.contains(&format!("images in the bucket {}: {}", outputs.bucket, sent.len()))
+            && said.contains("--delete-images"),
         "{said}"
     );
     assert_eq!(stack.emulator.witness(&["objects", &outputs.bucket]).as_array().unwrap().len(), sent.len());

@@ -154,7 +154,7 @@ fn every_bad_request_gets_a_clear_problem_and_stores_nothing() {
             "neither data nor size",
             json!({"fileName": "a.jpg", "contentType": "image/jpeg"}),
             400,
-            Some("size"),
+            Some("data"),
         ),
         ("too large", json!({"fileName": "a.jpg", "data": large}), 413, Some("data")),
     ];

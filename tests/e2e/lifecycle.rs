@@ -177,11 +177,13 @@ fn status_names_what_is_missing() {
     let stack = Stack::applied("status");
     let status = stack.json(&["status"]);
     assert!(status["resources"].as_array().unwrap().iter().all(|row| row["health"].is_string()), "{status}");
-    stack.json(&["destroy", "--yes", "--keep-images"]);
+    let output = stack.provision(&["destroy", "--keep-images"]).output().unwrap();
+    assert!(text(&output).contains("nothing of the stack cloudpix-status but its bucket and table is left"));
     let output = stack.provision(&["status"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output);
     assert!(said.matches("MISSING").count() == 14 && said.matches("  there").count() == 2, "{said}");
-    stack.json(&["destroy", "--yes"]);
+    // Unattended, a stack without images goes without a flag.
+    stack.json(&["destroy"]);
     assert_eq!(stack.emulator.witness(&["resources", "cloudpix-status"]), json!([]));
 }
