@@ -96,6 +96,11 @@ pub enum Command {
     },
     /// Show every resource with its health
     Status,
+    /// Write the records that the table lacks, from the objects in the bucket
+    ///
+    /// Every object carries what its record needs, so a table that was lost or restored to an earlier
+    /// moment is made whole from the bucket alone. Records that are there are not touched.
+    Reindex,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use crate::live::{self, Known};
 use crate::outputs::Outputs;
 use crate::package::{self, Artifact};
 use crate::plan::{self, Plan};
+use crate::reindex;
 use crate::report::{self, Progress};
 use crate::settings::{self, Settings};
 use crate::stack::resource::Code;
@@ -191,6 +192,18 @@ pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+pub async fn reindex(common: &Common) -> anyhow::Result<ExitCode> {
+    settings::load(common.config.as_deref(), &common.env, None)?;
+    let store = Store::new(&common.state_dir, &common.env);
+    let record = load_existing(&store)?;
+    let aws = Aws::connect().await?;
+    record.check_place(&aws.place, &store.path())?;
+    let names = Names::new(&record.env, &record.region, &record.suffix);
+    let outcome = reindex::run(&aws, &names, report::reindexing).await?;
+    report::reindexed(&outcome, &names, common.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn load_existing(store: &Store) -> anyhow::Result<Record> {
     let path = store.path();
     store.load()?.with_context(|| {
@@ -286,7 +299,7 @@ async fn found_or_drawn(aws: &Aws, env: &str, store: &Store) -> anyhow::Result<(
 
 async fn guard_images(aws: &Aws, names: &Names, images: Images) -> anyhow::Result<()> {
     const ENOUGH: usize = 10_000;
-    let count = s3::count_images(aws, names, ENOUGH).await?;
+    let count = s3::objects::count_images(aws, names, ENOUGH).await?;
     if count == 0 || images == Images::Delete {
         return Ok(());
     }

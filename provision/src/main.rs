@@ -8,6 +8,7 @@ mod live;
 mod outputs;
 mod package;
 mod plan;
+mod reindex;
 mod report;
 mod settings;
 mod stack;
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
         }
         Command::Outputs { api_key, curl } => commands::outputs(&common, api_key, curl.as_deref()).await,
         Command::Status => commands::status(&common).await,
+        Command::Reindex => commands::reindex(&common).await,
     };
     done.unwrap_or_else(|error| {
         report::error(&error);

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::apply::Event;
 use crate::outputs::Outputs;
 use crate::plan::{Action, Change, Plan, Step};
+use crate::reindex::Outcome;
 use crate::stack::{Id, Names, Place};
 
 impl Action {
@@ -295,6 +296,27 @@ pub fn destroyed(
         0 => format!("there is nothing of the stack {stack}{left}\n"),
         count => format!("{count} deleted; nothing of the stack {stack}{left} is left\n"),
     });
+    Ok(())
+}
+
+/// A line for each thousand objects: a large bucket takes a while.
+pub fn reindexing(outcome: &Outcome) {
+    talk(&format!("objects read: {}, records written: {}\n", outcome.objects, outcome.written));
+}
+
+pub fn reindexed(outcome: &Outcome, names: &Names, json: bool) -> anyhow::Result<()> {
+    if json {
+        return out(&format!("{}\n", serde_json::to_string_pretty(outcome)?));
+    }
+    let Outcome { objects, written, present, unclear } = outcome;
+    out(&format!(
+        "{}: {objects} objects, {written} records written, {present} there already, {} objects that do not say enough\n",
+        names.table(),
+        unclear.len()
+    ))?;
+    for key in unclear {
+        talk(&format!("  {key}\n"));
+    }
     Ok(())
 }
 

@@ -4,9 +4,16 @@
 //! environment of its own, and ends with them. What happened on AWS is asked of boto3, a client that
 //! is not ours. Set `CLOUDPIX_SKIP_E2E=1` where there is no Python.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should say where and end"
+)]
+
 mod cloud;
 mod images;
 mod input;
 mod lifecycle;
 mod local;
+mod repair;
 mod tidy;

@@ -49,17 +49,14 @@ fn the_contract_and_openapi_have_the_same_routes() {
     let text = std::fs::read_to_string(root().join("openapi.yaml")).unwrap();
     let paths = text.split("\npaths:\n").nth(1).unwrap();
     let lines = paths.lines().take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+    let methods = ["get", "put", "post", "delete", "patch"];
     let (mut documented, mut path) = (Vec::new(), "");
     for line in lines {
-        match line.strip_suffix(':') {
-            Some(key) if key.starts_with("  /") => path = key.trim(),
-            Some(key) if key.starts_with("    ") && !key.starts_with("     ") => match key.trim() {
-                method @ ("get" | "put" | "post" | "delete" | "patch") => {
-                    documented.push(format!("{} {path}", method.to_uppercase()));
-                }
-                _ => (),
-            },
-            _ => (),
+        let Some(key) = line.strip_suffix(':') else { continue };
+        if key.starts_with("  /") {
+            path = key.trim();
+        } else if key.strip_prefix("    ").is_some_and(|method| methods.contains(&method)) {
+            documented.push(format!("{} {path}", key.trim().to_uppercase()));
         }
     }
     let mut served: Vec<String> =

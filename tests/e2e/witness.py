@@ -34,6 +34,18 @@ def record(table, image):
     return {name: next(iter(value.values())) for name, value in item.items()} if item else None
 
 
+def records(table):
+    """Every item, whole."""
+    items = everything(("dynamodb", "scan"), "Items", TableName=table, ConsistentRead=True)
+    return sorted(items, key=lambda item: item["ImageID"]["S"])
+
+
+def empty(table):
+    """Deletes every item."""
+    for item in records(table):
+        client("dynamodb").delete_item(TableName=table, Key={"ImageID": item["ImageID"]})
+
+
 def resources(stack):
     """Everything that is named after the stack, whatever its tags say."""
     found = [name for name in (bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"])]
@@ -136,5 +148,5 @@ def drop(table):
 
 
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
-COMMANDS |= {f.__name__: f for f in (meddle, tags, foreign, drop)}
+COMMANDS |= {f.__name__: f for f in (records, empty, meddle, tags, foreign, drop)}
 print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:]), default=str))

@@ -1,4 +1,4 @@
-//! What the client hears. Every refusal and failure is a [`Reject`], and only [`Problem::parts`]
+//! What the client hears. Every refusal and failure is a [`Reject`], and only `Problem::parts`
 //! turns one into a status. Clients are told of their own mistakes; of ours, only that we failed.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::log;
+use crate::log::Line;
 
 /// Why a request was not served.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,7 @@ pub enum Problem {
     BadRequest,
     NotFound,
     MethodNotAllowed { allow: &'static str },
+    Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
     TooManyPixels,
@@ -49,6 +50,7 @@ impl Problem {
             Problem::MethodNotAllowed { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method Not Allowed")
             }
+            Problem::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Problem::PayloadTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Content Too Large")
             }
@@ -104,6 +106,8 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: String,
+    /// The kind of problem, if it is one: the last part of its type.
+    pub problem: Option<&'static str>,
 }
 
 impl Answer {
@@ -131,12 +135,18 @@ impl Answers {
         self.answer(status, "application/json", body)
     }
 
-    /// The answer to a request, whatever became of it. Causes go to the log, under Lambda's
-    /// `request_id`, and nowhere else.
-    pub fn settle(&self, outcome: Result<Answer, Reject>, request_id: &str) -> Answer {
+    /// The answer that all is done and there is nothing more to say.
+    pub fn no_content(&self) -> Answer {
+        let headers = self.headers();
+        Answer { status: StatusCode::NO_CONTENT, headers, body: String::new(), problem: None }
+    }
+
+    /// The answer to a request, whatever became of it. Causes go to the request's line in the log,
+    /// and nowhere else.
+    pub fn settle(&self, outcome: Result<Answer, Reject>, line: &Line) -> Answer {
         outcome.unwrap_or_else(|reject| {
             if let Reject::Busy(cause) | Reject::Internal(cause) = &reject {
-                log::failure(request_id, cause);
+                line.cause(cause);
             }
             self.problem(&reject)
         })
@@ -168,21 +178,27 @@ impl Answers {
             }
             _ => None,
         };
-        answer
+        Answer { problem: Some(kind), ..answer }
     }
 
     fn answer(&self, status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Answer {
         let body = serde_json::to_string(body).expect("structs of strings and numbers always serialize");
-        let mut headers = HeaderMap::new();
+        let mut headers = self.headers();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Answer { status, headers, body, problem: None }
+    }
+
+    /// What every answer carries.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.allow_origin.clone());
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Location, Retry-After"));
         if self.allow_origin != "*" {
             headers.insert(VARY, HeaderValue::from_static("Origin"));
         }
-        Answer { status, headers, body }
+        headers
     }
 }
 
@@ -249,5 +265,9 @@ mod tests {
         assert_eq!(open["x-content-type-options"], "nosniff");
         assert_eq!(open.get("vary"), None);
         assert_eq!(headers("https://pix.example")["vary"], "Origin");
+        let nothing = Answers::new(HeaderValue::from_static("*")).no_content();
+        assert_eq!((nothing.status.as_u16(), nothing.body.as_str()), (204, ""));
+        assert_eq!(nothing.headers["access-control-allow-origin"], "*");
+        assert_eq!(nothing.headers.get("content-type"), None);
     }
 }

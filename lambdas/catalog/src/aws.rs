@@ -137,6 +137,9 @@ const PASSING_CODES: [&str; 9] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Index;
+    use crate::store::Store;
+    use crate::testing;
 
     #[test]
     fn the_built_in_roots_are_the_five_of_amazon_trust_services() {
@@ -155,5 +158,39 @@ mod tests {
             let error = trust(useless).unwrap_err();
             assert_eq!(error.to_string(), "AWS_CA_BUNDLE holds no certificate that can be used");
         }
+    }
+
+    /// The runtime crate sets the variable for each request, and the SDK's own interceptor copies it.
+    /// Variables of this process cannot be set safely, so the test runs itself once more with them.
+    #[tokio::test]
+    async fn the_trace_goes_with_every_call_and_into_no_url() {
+        const TRACE: (&str, &str) =
+            ("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
+        const NAME: &str = "aws::tests::the_trace_goes_with_every_call_and_into_no_url";
+        if std::env::var(TRACE.0).is_err() {
+            let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+            again.args(["--exact", NAME]).env("AWS_LAMBDA_FUNCTION_NAME", "upload").env(TRACE.0, TRACE.1);
+            let output = again.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let (aws, calls) = testing::empty_aws();
+        let (store, index) = (Store::new(&aws, "pictures"), Index::new(&aws, "records"));
+        let record = testing::record();
+        store.put(&record, b"abc".to_vec()).await.unwrap();
+        index.put(&record).await.unwrap();
+        for call in calls.all() {
+            assert_eq!(
+                call.headers.get("x-amzn-trace-id").map(String::as_str),
+                Some(TRACE.1),
+                "{}",
+                call.name
+            );
+            assert!(!call.headers["authorization"].contains("x-amzn-trace-id"), "{}", call.name);
+        }
+        let upload = store.upload_link(&record, record.created_at).await.unwrap();
+        let headers: Vec<_> = upload.headers.keys().filter(|name| name.contains("trace")).collect();
+        assert!(headers.is_empty() && !upload.link.url.contains("trace"), "{upload:?}");
     }
 }

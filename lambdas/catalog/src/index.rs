@@ -1,28 +1,33 @@
-//! The images' records, in DynamoDB. Reads of many are always one Query of an index, never a Scan.
+//! The images' records, in DynamoDB: one by one here, by the page in `page`, and the claims of
+//! idempotency keys, which lie in the same table, in `claim`.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::Context;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use contract::{attribute, index};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use contract::attribute;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
-use crate::listing::{Listing, Order, Partition, Scope};
-use crate::log;
-use crate::record::{Position, Record, Status, Value};
+use crate::listing::{Listing, Order, Scope};
+use crate::record::{Record, Status, Value};
+
+pub mod claim;
+pub mod page;
 
 const ATTEMPT: Duration = Duration::from_millis(1200);
 const OPERATION: Duration = Duration::from_secs(2);
 
-/// A page is 201 records of at most 2 KB and DynamoDB stops at 1 MB, so one Query does; more are
-/// needed only where it stops early for reasons of its own.
-const MOST_QUERIES: usize = 10;
+/// How long a deleted image's record stays: longer than any claim that was made before it.
+const TOMBSTONE_LIFE: SignedDuration = claim::LIFE.saturating_add(SignedDuration::from_hours(1));
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -30,13 +35,6 @@ type Item = HashMap<String, AttributeValue>;
 pub struct Index {
     client: Client,
     table: String,
-}
-
-/// Records in the order asked for, and where the next page goes on.
-#[derive(Debug)]
-pub struct Page {
-    pub records: Vec<Record>,
-    pub next: Option<Position>,
 }
 
 impl Index {
@@ -54,8 +52,8 @@ impl Index {
         Index { client: Client::from_conf(config.build()), table: table.to_owned() }
     }
 
-    /// Writes the record of a new image.
-    pub async fn put(&self, record: &Record) -> Result<(), Reject> {
+    /// Writes the record of a new image, and returns the other one that was there already, if any.
+    pub async fn put(&self, record: &Record) -> Result<Option<Record>, Reject> {
         let item = to_item(record);
         let put = self
             .client
@@ -65,80 +63,83 @@ impl Index {
             .condition_expression("attribute_not_exists(#id)")
             .expression_attribute_names("#id", attribute::IMAGE_ID)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await {
-            Ok(_) => Ok(()),
-            // An attempt of this very call wrote it before its answer got lost.
-            Err(error) if already_there(error.as_service_error(), &item) => Ok(()),
-            Err(error) => Err(aws::failure(format!("put record {}", record.image_id), error)),
+        let Err(error) = put.send().await else { return Ok(None) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
+                // An attempt of this very call, or another one for the same image, wrote it.
+                Some(there) if *there == item => Ok(None),
+                there => read(record.image_id, there).map(Some),
+            },
+            _ => Err(aws::failure(format!("put record {}", record.image_id), error)),
         }
     }
 
-    /// Deletes an image's record; one that is not there is fine.
-    pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
-        let id = record.image_id.to_string();
-        let delete = self.client.delete_item().table_name(&self.table);
-        let deleted = delete.key(attribute::IMAGE_ID, AttributeValue::S(id.clone())).send().await;
-        deleted.map(drop).map_err(|error| aws::failure(format!("delete record {id}"), error))
+    /// Reads a record as it is now.
+    pub async fn get(&self, image_id: Uuid) -> Result<Option<Record>, Reject> {
+        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let got = get.key(attribute::IMAGE_ID, key(image_id)).send().await;
+        let got = got.map_err(|error| aws::failure(format!("get record {image_id}"), error))?;
+        got.item().map(|item| read(image_id, Some(item))).transpose()
     }
 
-    /// Reads a page of a listing, full unless it is the last. One record more than wanted is asked
-    /// for, because only that tells whether there is a next page.
-    pub async fn page(
-        &self,
-        listing: &Listing,
-        after: Option<Position>,
-        limit: usize,
-    ) -> Result<Page, Reject> {
-        let mut records = Vec::with_capacity(limit + 1);
-        let mut start = None;
-        for _ in 0..MOST_QUERIES {
-            let wanted = limit + 1 - records.len();
-            let Some((items, rest)) = self.query(listing, after, wanted, start.take()).await? else {
-                return Ok(Page { records, next: None });
-            };
-            records.extend(items.iter().filter_map(readable));
-            if records.len() > limit {
-                records.truncate(limit);
-                let next = records.last().and_then(position);
-                return Ok(Page { records, next });
-            }
-            if rest.is_none() {
-                return Ok(Page { records, next: None });
-            }
-            start = rest;
-        }
-        Err(Reject::Busy(anyhow!("list images: no full page after {MOST_QUERIES} queries")))
-    }
-
-    /// One Query: the items, and where DynamoDB stopped before the end. Nothing if nothing can match.
-    async fn query(
-        &self,
-        listing: &Listing,
-        after: Option<Position>,
-        limit: usize,
-        start: Option<Item>,
-    ) -> Result<Option<(Vec<Item>, Option<Item>)>, Reject> {
-        let Some(bounds) = listing.bounds(after) else { return Ok(None) };
-        let (index_name, key, partition) = match listing.partition() {
-            Partition::Day(date) => (index::UPLOAD_DATE, attribute::UPLOAD_DATE, date),
-            Partition::Owner(owner) => (index::OWNER, attribute::OWNER, owner.to_owned()),
-        };
-        let query = self
+    /// Takes an image that clients can see, or one whose deletion broke off, out of every listing and
+    /// every answer, and returns its record.
+    pub async fn hide(&self, image_id: Uuid, now: Timestamp) -> Result<Option<Record>, Reject> {
+        let update = self
             .client
-            .query()
+            .update_item()
             .table_name(&self.table)
-            .index_name(index_name)
-            .key_condition_expression("#partition = :partition AND #order BETWEEN :low AND :high")
-            .expression_attribute_names("#partition", key)
+            .key(attribute::IMAGE_ID, key(image_id))
+            .update_expression("SET #status = :deleting REMOVE #date, #order, #owner, #expires")
+            .condition_expression(
+                "attribute_exists(#id) AND #status <> :deleted \
+                 AND (attribute_not_exists(#expires) OR #expires > :now)",
+            )
+            .expression_attribute_names("#id", attribute::IMAGE_ID)
+            .expression_attribute_names("#status", attribute::IMAGE_STATUS)
+            .expression_attribute_names("#date", attribute::UPLOAD_DATE)
             .expression_attribute_names("#order", attribute::UPLOAD_ORDER)
-            .expression_attribute_values(":partition", AttributeValue::S(partition))
-            .expression_attribute_values(":low", AttributeValue::S(bounds.low))
-            .expression_attribute_values(":high", AttributeValue::S(bounds.high))
-            .scan_index_forward(listing.order == Order::OldestFirst)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start);
-        let found = query.send().await.map_err(|error| aws::failure("query images", error))?;
-        Ok(Some((found.items.unwrap_or_default(), found.last_evaluated_key)))
+            .expression_attribute_names("#owner", attribute::OWNER)
+            .expression_attribute_names("#expires", attribute::EXPIRES_AT)
+            .expression_attribute_values(":deleting", status(&Status::Deleting))
+            .expression_attribute_values(":deleted", status(&buried(now)))
+            .expression_attribute_values(":now", seconds(now))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(updated) => read(image_id, updated.attributes()).map(Some),
+            Err(error) if is_refused(error.as_service_error()) => Ok(None),
+            Err(error) => Err(aws::failure(format!("hide record {image_id}"), error)),
+        }
+    }
+
+    /// Notes that a hidden image's object is gone. The record stays for a while, because whoever
+    /// repeats the upload under its idempotency key must not bring the image back.
+    pub async fn bury(&self, record: &Record, now: Timestamp) -> Result<(), Reject> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(attribute::IMAGE_ID, key(record.image_id))
+            .update_expression("SET #status = :deleted, #expires = :expires")
+            .condition_expression("#status = :deleting")
+            .expression_attribute_names("#status", attribute::IMAGE_STATUS)
+            .expression_attribute_names("#expires", attribute::EXPIRES_AT)
+            .expression_attribute_values(":deleting", status(&Status::Deleting))
+            .expression_attribute_values(":deleted", status(&buried(now)))
+            .expression_attribute_values(":expires", seconds(now + TOMBSTONE_LIFE));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            // Somebody else, deleting the same image, was faster.
+            Err(error) if is_refused(error.as_service_error()) => Ok(()),
+            Err(error) => Err(aws::failure(format!("bury record {}", record.image_id), error)),
+        }
+    }
+
+    /// Takes back the record of an image that could not be kept; one that is not there is fine.
+    pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
+        let delete = self.client.delete_item().table_name(&self.table);
+        let deleted = delete.key(attribute::IMAGE_ID, key(record.image_id)).send().await;
+        deleted.map(drop).map_err(|error| aws::failure(format!("delete record {}", record.image_id), error))
     }
 
     /// Opens the connection that the first upload would wait for.
@@ -155,13 +156,6 @@ impl Index {
     }
 }
 
-fn position(record: &Record) -> Option<Position> {
-    match record.status {
-        Status::Pending { .. } => None,
-        Status::Ready { ready_at, .. } => Some(Position { at: ready_at, image_id: record.image_id }),
-    }
-}
-
 fn to_item(record: &Record) -> Item {
     let value = |value| match value {
         Value::Text(text) => AttributeValue::S(text),
@@ -170,23 +164,41 @@ fn to_item(record: &Record) -> Item {
     record.attributes().into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
 }
 
-/// One record that someone else broke must not hide all others: it is logged and left out.
-fn readable(item: &Item) -> Option<Record> {
-    let text = |name: &str| match item.get(name)? {
-        AttributeValue::S(text) | AttributeValue::N(text) => Some(text.as_str()),
-        _ => None,
-    };
-    let id = text(attribute::IMAGE_ID).unwrap_or_default();
-    Record::from_attributes(text)
-        .map_err(|error| log::failure("", &error.context(format!("read record {id}"))))
-        .ok()
+fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Reject> {
+    let record = item.context("DynamoDB returned no item").and_then(from_item);
+    record.with_context(|| format!("read record {image_id}")).map_err(Reject::Internal)
 }
 
-fn already_there(error: Option<&PutItemError>, item: &Item) -> bool {
-    match error {
-        Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item() == Some(item),
-        _ => false,
+fn from_item(item: &Item) -> anyhow::Result<Record> {
+    Record::from_attributes(|name| text(item, name))
+}
+
+/// An attribute's text or number, as text.
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    match item.get(name)? {
+        AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
+        _ => None,
     }
+}
+
+fn key(image_id: Uuid) -> AttributeValue {
+    AttributeValue::S(image_id.to_string())
+}
+
+fn seconds(moment: Timestamp) -> AttributeValue {
+    AttributeValue::N(moment.as_second().to_string())
+}
+
+fn status(status: &Status) -> AttributeValue {
+    AttributeValue::S(status.name().to_owned())
+}
+
+fn buried(now: Timestamp) -> Status {
+    Status::Deleted { expires_at: now + TOMBSTONE_LIFE }
+}
+
+fn is_refused(error: Option<&UpdateItemError>) -> bool {
+    matches!(error, Some(UpdateItemError::ConditionalCheckFailedException(_)))
 }
 
 #[cfg(test)]
@@ -194,39 +206,15 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::testing::{self, Call, Calls, aws, dynamodb_error, empty_aws};
+    use crate::testing::world::World;
+    use crate::testing::{self, aws, empty_aws};
 
-    fn everything() -> Listing {
-        Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst }
-    }
-
-    fn wire(record: &Record) -> Json {
+    pub(super) fn wire(record: &Record) -> Json {
         let pair = |(name, value): (&str, Value)| match value {
             Value::Text(text) => (name.to_owned(), json!({ "S": text })),
             Value::Number(number) => (name.to_owned(), json!({ "N": number.to_string() })),
         };
         record.attributes().into_iter().map(pair).collect::<serde_json::Map<_, _>>().into()
-    }
-
-    fn nth(number: u128) -> Record {
-        Record { image_id: uuid::Uuid::from_u128(number), ..testing::record() }
-    }
-
-    /// A table of records 1 to `total`, newest first, that gives at most `most` in one answer.
-    fn table(total: u128, most: usize) -> (Index, Calls) {
-        let (aws, calls) = aws(move |call: &Call| {
-            let asked = call.json();
-            let start = asked["ExclusiveStartKey"]["ImageID"]["S"].as_str().map(|id| id.parse().unwrap());
-            let start = start.map_or(total, |id: uuid::Uuid| id.as_u128() - 1);
-            let limit = usize::try_from(asked["Limit"].as_u64().unwrap()).unwrap().min(most);
-            let items: Vec<_> = (1..=start).rev().take(limit).map(|number| wire(&nth(number))).collect();
-            let mut answer = json!({ "Items": items });
-            if let Some(last) = items.last().filter(|_| items.len() == limit) {
-                answer["LastEvaluatedKey"] = json!({ "ImageID": last["ImageID"] });
-            }
-            (200, answer.to_string())
-        });
-        (Index::new(&aws, "records"), calls)
     }
 
     #[tokio::test]
@@ -240,101 +228,82 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_that_an_earlier_attempt_put_is_put_and_a_foreign_one_is_an_error() {
-        let refusal = |there: Record| {
-            let body = json!({
-                "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
-                "message": "The conditional request failed",
-                "Item": wire(&there),
-            });
-            aws(move |_| (400, body.to_string())).0
-        };
-        Index::new(&refusal(testing::record()), "records").put(&testing::record()).await.unwrap();
-        let foreign = Record { size: 4, ..testing::record() };
-        let error = Index::new(&refusal(foreign), "records").put(&testing::record()).await.unwrap_err();
-        assert!(matches!(error, Reject::Internal(_)), "{error:?}");
+    async fn a_record_that_an_earlier_attempt_put_is_put_and_a_foreign_one_is_told() {
+        let index = Index::new(&World::default().aws(), "records");
+        for _ in 0..2 {
+            assert_eq!(index.put(&testing::record()).await.unwrap(), None);
+        }
+        let other = Record { size: 4, ..testing::record() };
+        assert_eq!(index.put(&other).await.unwrap(), Some(testing::record()));
     }
 
     #[tokio::test]
-    async fn a_page_is_one_query_of_the_index_with_computed_bounds() {
-        let (index, calls) = table(0, 100);
-        let day = Listing { scope: Scope::Day(jiff::civil::date(2026, 11, 23)), order: Order::OldestFirst };
-        for listing in [&day, &everything()] {
-            index.page(listing, None, 50).await.unwrap();
+    async fn a_record_is_read_as_it_is_now() {
+        let world = World::default();
+        let index = Index::new(&world.aws(), "records");
+        assert_eq!(index.get(testing::record().image_id).await.unwrap(), None);
+        index.put(&testing::record()).await.unwrap();
+        assert_eq!(index.get(testing::record().image_id).await.unwrap(), Some(testing::record()));
+        let (aws, calls) = empty_aws();
+        Index::new(&aws, "records").get(testing::record().image_id).await.unwrap();
+        let call = calls.all().remove(0).json();
+        assert_eq!(call["ConsistentRead"], true);
+        assert_eq!(call["Key"], json!({ "ImageID": { "S": testing::record().image_id.to_string() } }));
+    }
+
+    #[tokio::test]
+    async fn a_deleted_record_is_hidden_first_and_buried_later() {
+        let world = World::default();
+        let index = Index::new(&world.aws(), "records");
+        let (now, id) = ("2026-11-23T05:00:00Z".parse().unwrap(), testing::record().image_id);
+        assert_eq!(index.hide(id, now).await.unwrap(), None);
+        index.put(&testing::record()).await.unwrap();
+        // Once more, as after a crash.
+        for _ in 0..2 {
+            let hidden = index.hide(id, now).await.unwrap().unwrap();
+            assert_eq!(hidden, Record { status: Status::Deleting, ..testing::record() });
+            assert!(world.listed().is_empty());
         }
-        let [first, second] = <[Call; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());
+        for _ in 0..2 {
+            index.bury(&testing::record(), now).await.unwrap();
+            assert_eq!(index.hide(id, now).await.unwrap(), None);
+        }
+        let buried = index.get(id).await.unwrap().unwrap().status;
+        assert_eq!(buried, Status::Deleted { expires_at: "2026-11-24T06:00:00Z".parse().unwrap() });
+    }
+
+    #[tokio::test]
+    async fn what_hides_and_buries_a_record_is_conditional() {
+        let (aws, calls) = aws(|_| (200, json!({ "Attributes": wire(&testing::record()) }).to_string()));
+        let index = Index::new(&aws, "records");
+        let now = "2026-11-23T05:00:00Z".parse().unwrap();
+        index.hide(testing::record().image_id, now).await.unwrap();
+        index.bury(&testing::record(), now).await.unwrap();
+        let [hide, bury] = <[_; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());
         assert_eq!(
-            first,
+            hide["ConditionExpression"],
+            "attribute_exists(#id) AND #status <> :deleted AND (attribute_not_exists(#expires) OR #expires > :now)"
+        );
+        assert_eq!(hide["ReturnValues"], "ALL_NEW");
+        assert_eq!(
+            hide["ExpressionAttributeNames"],
             json!({
-                "TableName": "records",
-                "IndexName": "UploadDateIndex",
-                "Limit": 51,
-                "ScanIndexForward": true,
-                "KeyConditionExpression": "#partition = :partition AND #order BETWEEN :low AND :high",
-                "ExpressionAttributeNames": { "#partition": "UploadDate", "#order": "UploadOrder" },
-                "ExpressionAttributeValues": {
-                    ":partition": { "S": "2026-11-23" }, ":low": { "S": "!" }, ":high": { "S": "~" }
-                },
+                "#id": "ImageID",
+                "#status": "ImageStatus",
+                "#date": "UploadDate",
+                "#order": "UploadOrder",
+                "#owner": "Owner",
+                "#expires": "ExpiresAt",
             })
         );
-        assert_eq!(second["IndexName"], "OwnerIndex");
-        assert_eq!(second["ScanIndexForward"], false);
-        assert_eq!(second["ExpressionAttributeNames"]["#partition"], "Owner");
-        assert_eq!(second["ExpressionAttributeValues"][":partition"], json!({ "S": "public" }));
+        assert_eq!(bury["ConditionExpression"], "#status = :deleting");
+        assert_eq!(bury["ExpressionAttributeValues"][":expires"], json!({ "N": "1795500000" }));
     }
 
     #[tokio::test]
-    async fn a_page_is_full_even_if_dynamodb_stops_early() {
-        for (total, most, limit, expected, more, queries) in [
-            (10, 100, 10, 10, false, 1),
-            (11, 100, 10, 10, true, 1),
-            (11, 4, 10, 10, true, 3),
-            (10, 5, 10, 10, false, 3),
-            (3, 100, 10, 3, false, 1),
-            (0, 100, 10, 0, false, 1),
-        ] {
-            let (index, calls) = table(total, most);
-            let page = index.page(&everything(), None, limit).await.unwrap();
-            assert_eq!(page.records.len(), expected, "{total} {most}");
-            assert_eq!(calls.all().len(), queries, "{total} {most}");
-            let next = page.next.map(|position| position.image_id.as_u128());
-            assert_eq!(next, more.then(|| total - limit as u128 + 1));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_table_that_never_ends_is_given_up() {
-        let (index, calls) = table(1000, 1);
-        let error = index.page(&everything(), None, 50).await.unwrap_err();
-        assert!(matches!(error, Reject::Busy(_)), "{error:?}");
-        assert_eq!(calls.all().len(), MOST_QUERIES);
-    }
-
-    #[tokio::test]
-    async fn one_broken_record_hides_no_other() {
-        let good = wire(&nth(1));
-        let (aws, _) = aws(move |_| {
-            let broken = json!({ "ImageID": { "S": "?" }, "FileName": { "BOOL": true } });
-            (200, json!({ "Items": [broken, good] }).to_string())
-        });
-        let page = Index::new(&aws, "records").page(&everything(), None, 50).await.unwrap();
-        assert_eq!(page.records, [nth(1)]);
-    }
-
-    #[tokio::test]
-    async fn throttling_passes_and_a_missing_table_does_not() {
-        for (status, code, busy) in [
-            (400, "ProvisionedThroughputExceededException", true),
-            (400, "ThrottlingException", true),
-            (400, "RequestLimitExceeded", true),
-            (500, "InternalServerError", true),
-            (400, "ResourceNotFoundException", false),
-            (400, "AccessDeniedException", false),
-            (400, "ValidationException", false),
-        ] {
-            let (aws, _) = aws(move |_| (status, dynamodb_error(code)));
-            let error = Index::new(&aws, "records").page(&everything(), None, 50).await.unwrap_err();
-            assert_eq!(matches!(error, Reject::Busy(_)), busy, "{code} {error:?}");
-        }
+    async fn a_record_that_cannot_be_read_is_our_failure() {
+        let (aws, _) = aws(|_| (200, json!({ "Item": { "ImageID": { "S": "?" } } }).to_string()));
+        let error = Index::new(&aws, "records").get(testing::record().image_id).await.unwrap_err();
+        assert!(matches!(error, Reject::Internal(_)), "{error:?}");
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! The modules, in reading order: an image (`file_name`, `picture`, `digest`, `record`), where it is
 //! kept (`store` is S3, `index` is DynamoDB), how it is listed (`listing`, `cursor`), what the client
-//! hears (`answer`), and what a function starts from (`environment`, `aws`, `log`).
+//! sees and hears (`view`, `answer`), what a function starts from (`environment`, `aws`), and what it
+//! says of each request (`log`).
 
 pub mod answer;
 pub mod aws;
@@ -20,3 +21,4 @@ pub mod record;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod view;

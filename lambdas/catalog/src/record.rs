@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 use contract::{PUBLIC_OWNER, UPLOADS_PREFIX, attribute};
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use serde::Serialize;
 use uuid::{NoContext, Uuid};
 
 use crate::digest::Sha256;
@@ -43,6 +42,12 @@ pub enum Status {
     Pending { expires_at: Timestamp },
     /// The object is stored and checked.
     Ready { width: u32, height: u32, ready_at: Timestamp, owner: String },
+    /// What was sent to the presigned URL is no image that is taken.
+    Rejected { expires_at: Timestamp },
+    /// A client deleted the image; its object may still be there.
+    Deleting,
+    /// The object is gone too. Kept for as long as an idempotency key may still lead here.
+    Deleted { expires_at: Timestamp },
 }
 
 impl Status {
@@ -54,6 +59,18 @@ impl Status {
         match self {
             Status::Pending { .. } => "pending",
             Status::Ready { .. } => "ready",
+            Status::Rejected { .. } => "rejected",
+            Status::Deleting => "deleting",
+            Status::Deleted { .. } => "deleted",
+        }
+    }
+
+    const fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Status::Pending { expires_at }
+            | Status::Rejected { expires_at }
+            | Status::Deleted { expires_at } => Some(*expires_at),
+            Status::Ready { .. } | Status::Deleting => None,
         }
     }
 }
@@ -66,6 +83,12 @@ pub enum Value {
 }
 
 impl Record {
+    /// Whether clients may see it. `DynamoDB` removes what has expired only days later.
+    pub fn is_visible(&self, now: Timestamp) -> bool {
+        let deleted = matches!(self.status, Status::Deleting | Status::Deleted { .. });
+        !deleted && self.status.expires_at().is_none_or(|expires_at| now < expires_at)
+    }
+
     /// Of the image's id and format alone; no text of the caller gets into a key.
     pub fn object_key(&self) -> String {
         format!("{UPLOADS_PREFIX}{}.{}", self.image_id, self.format.extension())
@@ -99,20 +122,51 @@ impl Record {
             (attribute::CREATED_AT, text(&rfc3339(self.created_at))),
         ];
         attributes.extend(self.sha256.map(|sha256| (attribute::SHA256, text(&sha256))));
-        match &self.status {
-            Status::Pending { expires_at } => {
-                attributes
-                    .push((attribute::EXPIRES_AT, Value::Number(expires_at.as_second().unsigned_abs())));
-            }
-            Status::Ready { width, height, ready_at, owner } => attributes.extend([
+        let expires_at = self.status.expires_at().map(|moment| moment.as_second().unsigned_abs());
+        attributes.extend(expires_at.map(|seconds| (attribute::EXPIRES_AT, Value::Number(seconds))));
+        if let Status::Ready { width, height, ready_at, owner } = &self.status {
+            attributes.extend([
                 (attribute::WIDTH, Value::Number((*width).into())),
                 (attribute::HEIGHT, Value::Number((*height).into())),
                 (attribute::UPLOAD_DATE, text(&utc_date(*ready_at))),
                 (attribute::UPLOAD_ORDER, text(&Position { at: *ready_at, image_id: self.image_id })),
                 (attribute::OWNER, text(owner)),
-            ]),
+            ]);
         }
         attributes
+    }
+
+    /// The record of a ready image, built again from its object alone: key, media type, bytes, and user
+    /// metadata. An object that was only announced does not say enough.
+    pub fn from_object<'a>(
+        key: &str,
+        content_type: &str,
+        size: u64,
+        lookup: impl Fn(&str) -> Option<&'a str>,
+    ) -> anyhow::Result<Record> {
+        let get = |name: &str| lookup(name).with_context(|| format!("{name} is missing"));
+        let side = |name: &str| get(name)?.parse::<u32>().with_context(|| format!("{name} is no number"));
+        let id = key.strip_prefix(UPLOADS_PREFIX).and_then(|name| name.split_once('.')).map(|(id, _)| id);
+        let ready_at: Timestamp = get(metadata::UPLOADED_AT)?.parse().context("read uploaded-at")?;
+        let name: Vec<u8> = percent_encoding::percent_decode_str(get(metadata::FILE_NAME)?).collect();
+        let record = Record {
+            image_id: id.and_then(parse_image_id).context("the key holds no image id")?,
+            file_name: FileName::parse(&String::from_utf8(name)?).context("read file-name")?,
+            format: Format::named(content_type).context("the content type is unknown")?,
+            size,
+            sha256: Some(Sha256::parse(get(metadata::SHA256)?).context("sha256 is no digest")?),
+            created_at: ready_at,
+            status: Status::Ready {
+                width: side(metadata::WIDTH)?,
+                height: side(metadata::HEIGHT)?,
+                ready_at,
+                owner: get(metadata::OWNER)?.to_owned(),
+            },
+        };
+        if record.object_key() != key {
+            bail!("the key does not end as {content_type} does");
+        }
+        Ok(record)
     }
 
     /// Reads an item back; `lookup` gives an attribute's text or number as text.
@@ -122,12 +176,15 @@ impl Record {
             get(name)?.parse().with_context(|| format!("{name} is no number"))
         };
         let side = |name: &str| u32::try_from(number(name)?).with_context(|| format!("{name} is too large"));
+        let expires_at = || -> anyhow::Result<Timestamp> {
+            Ok(Timestamp::from_second(i64::try_from(number(attribute::EXPIRES_AT)?)?)?)
+        };
         let image_id = Uuid::try_parse(get(attribute::IMAGE_ID)?).context("read ImageID")?;
         let status = match get(attribute::IMAGE_STATUS)? {
-            "pending" => {
-                let seconds = i64::try_from(number(attribute::EXPIRES_AT)?)?;
-                Status::Pending { expires_at: Timestamp::from_second(seconds)? }
-            }
+            "pending" => Status::Pending { expires_at: expires_at()? },
+            "rejected" => Status::Rejected { expires_at: expires_at()? },
+            "deleting" => Status::Deleting,
+            "deleted" => Status::Deleted { expires_at: expires_at()? },
             "ready" => Status::Ready {
                 width: side(attribute::WIDTH)?,
                 height: side(attribute::HEIGHT)?,
@@ -149,58 +206,6 @@ impl Record {
             status,
         })
     }
-
-    /// What clients see of a ready image.
-    pub fn view(&self, download: Link) -> View<'_> {
-        let (width, height, ready_at) = match self.status {
-            Status::Pending { .. } => (None, None, None),
-            Status::Ready { width, height, ready_at, .. } => (Some(width), Some(height), Some(ready_at)),
-        };
-        View {
-            image_id: self.image_id.to_string(),
-            status: self.status.name(),
-            file_name: self.file_name.as_str(),
-            content_type: self.format.media_type(),
-            size: self.size,
-            width,
-            height,
-            sha256: self.sha256.map(|sha256| sha256.to_string()),
-            upload_date: ready_at.map(utc_date),
-            uploaded_at: ready_at.map(rfc3339),
-            download_url: download.url,
-            download_url_expires_at: rfc3339(download.expires_at),
-        }
-    }
-}
-
-/// A URL that carries its own permission for a while.
-#[derive(Clone, Debug)]
-pub struct Link {
-    pub url: String,
-    pub expires_at: Timestamp,
-}
-
-/// An image in an answer. `openapi.yaml` describes it as `Image`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct View<'a> {
-    image_id: String,
-    status: &'static str,
-    file_name: &'a str,
-    content_type: &'static str,
-    size: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    width: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    height: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upload_date: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uploaded_at: Option<String>,
-    download_url: String,
-    download_url_expires_at: String,
 }
 
 /// A place in the order of images: the moment one became ready, then its id. All positions have the
@@ -235,6 +240,11 @@ pub fn new_image_id(now: Timestamp) -> Uuid {
     // The time is our own clock's, which is past 1970 and before the year 10,000.
     let (seconds, nanoseconds) = (now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds))
+}
+
+/// The id that a client names, in the one spelling that we use.
+pub fn parse_image_id(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|image_id| image_id.to_string() == text)
 }
 
 /// RFC 3339 in UTC with milliseconds: `2026-11-23T04:05:06.789Z`.
@@ -273,7 +283,35 @@ mod tests {
         let ready = testing::record();
         let expires_at = "2026-11-23T05:20:06Z".parse().unwrap();
         check_round_trip(&ready);
-        check_round_trip(&Record { sha256: None, status: Status::Pending { expires_at }, ..ready });
+        for status in [
+            Status::Pending { expires_at },
+            Status::Rejected { expires_at },
+            Status::Deleting,
+            Status::Deleted { expires_at },
+        ] {
+            check_round_trip(&Record { sha256: None, status, ..ready.clone() });
+        }
+    }
+
+    #[test]
+    fn a_ready_record_is_built_again_from_its_object_and_nothing_less() {
+        let ready = testing::record();
+        let ready = Record { created_at: "2026-11-23T04:05:06.789Z".parse().unwrap(), ..ready };
+        let metadata: HashMap<_, _> = ready.metadata().into_iter().collect();
+        let rebuild = |key: &str, content_type: &str, without: &str| {
+            let lookup = |name: &str| metadata.get(name).filter(|_| name != without).map(String::as_str);
+            Record::from_object(key, content_type, ready.size, lookup)
+        };
+        let (key, content_type) = (ready.object_key(), ready.format.media_type());
+        assert_eq!(rebuild(&key, content_type, "").unwrap(), ready);
+        for name in metadata.keys() {
+            let error = format!("{:#}", rebuild(&key, content_type, name).unwrap_err());
+            assert!(error.contains(name), "{error}");
+        }
+        for (key, content_type) in [("uploads/x.jpg", content_type), (&key, "text/html"), (&key, "image/bmp")]
+        {
+            rebuild(key, content_type, "").unwrap_err();
+        }
     }
 
     #[test]
@@ -298,6 +336,33 @@ mod tests {
             assert_eq!(attributes.get(name), None, "{name}");
         }
         assert_eq!(attributes["ExpiresAt"], Value::Number(1_795_411_206));
+    }
+
+    #[test]
+    fn clients_see_what_is_neither_deleted_nor_expired() {
+        let expires_at: Timestamp = "2026-11-23T05:20:06Z".parse().unwrap();
+        let just_before = "2026-11-23T05:20:05.999Z".parse().unwrap();
+        for (status, before, after) in [
+            (testing::record().status, true, true),
+            (Status::Pending { expires_at }, true, false),
+            (Status::Rejected { expires_at }, true, false),
+            (Status::Deleting, false, false),
+            (Status::Deleted { expires_at }, false, false),
+        ] {
+            let record = Record { status, ..testing::record() };
+            let visible = [just_before, expires_at].map(|now| record.is_visible(now));
+            assert_eq!(visible, [before, after], "{record:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = "019aaf2c-4d15-7b6e-9c3d-2f1a8e5b7c90";
+        assert_eq!(parse_image_id(id).map(|id| id.to_string()).as_deref(), Some(id));
+        for text in ["", "7", &id.to_uppercase(), &id.replace('-', ""), &format!("{{{id}}}"), &id[1..]] {
+            assert_eq!(parse_image_id(text), None, "{text}");
+        }
+        assert_eq!(parse_image_id(&format!("{}{}", contract::CLAIM_PREFIX, "0".repeat(64))), None);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 
 use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
-use crate::record::{Link, Record};
+use crate::record::Record;
+use crate::view::Link;
 
 /// How long a signed URL can be used, for an upload to begin or a download.
 pub const LINK_LIFE: Duration = Duration::from_mins(15);
@@ -23,6 +24,10 @@ pub const LINK_LIFE: Duration = Duration::from_mins(15);
 /// Of 10 s for a whole request, which may put an object, fail to put its record, and delete it again.
 const ATTEMPT: Duration = Duration::from_millis(2500);
 const OPERATION: Duration = Duration::from_millis(3500);
+
+/// Headers of a signed request that a client sets itself, or that belong to our own trace: the SDK adds
+/// X-Ray's to every request, even to one that is signed for somebody else.
+const NOT_FOR_CLIENTS: [&str; 2] = ["host", "x-amzn-trace-id"];
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -71,8 +76,9 @@ impl Store {
         let sent = put.body(ByteStream::from(bytes)).customize().disable_payload_signing().send().await;
         match sent {
             Ok(_) => Ok(()),
-            // The key is new and random, so what is there already is what an attempt of this very
-            // call stored before its answer got lost.
+            // The key's id was drawn at random for these very bytes, once or under an idempotency key
+            // that stands for them, so they are what is there already: an attempt of this call, or
+            // another request with the same key, stored them.
             Err(error) if error.as_service_error().and_then(|e| e.code()) == Some("PreconditionFailed") => {
                 Ok(())
             }
@@ -103,7 +109,7 @@ impl Store {
         );
         let signed = put.presigned(signing(now)?).await;
         let signed = signed.map_err(|error| aws::failure("sign an upload", error))?;
-        let headers = signed.headers().filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+        let headers = signed.headers().filter(|(name, _)| !NOT_FOR_CLIENTS.contains(name));
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(UploadLink { link: link(signed.uri(), now), headers })
     }

@@ -23,7 +23,7 @@ pub mod variable {
 
 /// Attributes of an item of the table. The design is in ARCHITECTURE.md, "Data model".
 pub mod attribute {
-    /// Partition key: a UUID of version 7 in lower case.
+    /// Partition key: a UUID of version 7 in lower case, or that of a claim (`CLAIM_PREFIX`).
     pub const IMAGE_ID: &str = "ImageID";
     /// The caller's file name, any Unicode.
     pub const FILE_NAME: &str = "FileName";
@@ -39,11 +39,12 @@ pub mod attribute {
     pub const SHA256: &str = "Sha256";
     /// Key of the object in the bucket.
     pub const S3_OBJECT_KEY: &str = "S3ObjectKey";
-    /// `pending`, `ready` or `rejected`.
+    /// `pending`, `ready` or `rejected`; of what a client deleted, `deleting` and then `deleted`.
     pub const IMAGE_STATUS: &str = "ImageStatus";
     /// When the record was made, RFC 3339 in UTC with milliseconds.
     pub const CREATED_AT: &str = "CreatedAt";
-    /// TTL in seconds since the epoch; on pending and rejected records only.
+    /// TTL in seconds since the epoch; on all records but those that are ready or being deleted, and
+    /// on claims.
     pub const EXPIRES_AT: &str = "ExpiresAt";
     /// `YYYY-MM-DD` in UTC; set only in the write that makes the record ready.
     pub const UPLOAD_DATE: &str = "UploadDate";
@@ -51,7 +52,15 @@ pub mod attribute {
     pub const UPLOAD_ORDER: &str = "UploadOrder";
     /// Whose image it is; set together with `UploadDate`.
     pub const OWNER: &str = "Owner";
+    /// On a claim: the id of the image that the key's first request is to make.
+    pub const CLAIMED_IMAGE_ID: &str = "ClaimedImageID";
+    /// On a claim: SHA-256 of what that request asked for.
+    pub const FINGERPRINT: &str = "Fingerprint";
 }
+
+/// Partition key of the claim on an `Idempotency-Key`: this and the key's SHA-256 in hexadecimal. No
+/// UUID, so no client can read it as an image, and it is in no index.
+pub const CLAIM_PREFIX: &str = "idempotency#";
 
 /// Global secondary indexes of the table. Both are sparse: only ready records carry their keys.
 pub mod index {
@@ -121,8 +130,20 @@ pub struct Route {
     pub function: Function,
 }
 
+/// Paths of the routes, as API Gateway writes them.
+pub mod path {
+    pub const UPLOAD: &str = "/upload";
+    pub const LIST: &str = "/list";
+    pub const IMAGE: &str = "/images/{imageId}";
+}
+
+/// The parameter in `path::IMAGE`.
+pub const IMAGE_ID_PARAMETER: &str = "imageId";
+
 /// Every route. `openapi.yaml` is held against this table by a test.
-pub const ROUTES: [Route; 2] = [
-    Route { method: "POST", path: "/upload", function: Function::Upload },
-    Route { method: "GET", path: "/list", function: Function::List },
+pub const ROUTES: [Route; 4] = [
+    Route { method: "POST", path: path::UPLOAD, function: Function::Upload },
+    Route { method: "GET", path: path::LIST, function: Function::List },
+    Route { method: "GET", path: path::IMAGE, function: Function::List },
+    Route { method: "DELETE", path: path::IMAGE, function: Function::Upload },
 ];

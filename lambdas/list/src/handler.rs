@@ -1,20 +1,20 @@
-//! Decides what `GET /list` does: one page of records, each with a link to its image, and a cursor
-//! where there is more.
+//! Decides what `GET /list` and `GET /images/{imageId}` do: a page of records, each with a link to its
+//! image, and a cursor where there is more; or one record, whatever has become of its image.
 
 use catalog::answer::{Answer, Answers, Problem, Reject};
 use catalog::cursor;
 use catalog::index::Index;
-use catalog::record::View;
+use catalog::log::Line;
+use catalog::record::{Status, parse_image_id};
 use catalog::store::Store;
-use http::{Method, StatusCode};
+use catalog::view::View;
+use contract::{IMAGE_ID_PARAMETER, path};
+use gateway::request::{Request, unrouted};
+use http::StatusCode;
 use jiff::Timestamp;
-use lambda_http::Body;
-use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use serde::Serialize;
 
 use crate::query;
-
-const PATH: &str = "/list";
 
 pub(crate) struct List {
     pub(crate) store: Store,
@@ -34,44 +34,51 @@ struct Listed<'a> {
 
 impl List {
     /// Answers a request, whatever happens.
-    pub(crate) async fn answer(
-        &self,
-        event: ApiGatewayProxyRequest,
-        request_id: &str,
-        now: Timestamp,
-    ) -> ApiGatewayProxyResponse {
-        let answer = self.answers.settle(self.decide(&event, now).await, request_id);
-        let mut response = ApiGatewayProxyResponse::default();
-        response.status_code = answer.status.as_u16().into();
-        response.headers = answer.headers;
-        response.body = Some(Body::Text(answer.body));
-        response
+    pub(crate) async fn answer(&self, request: &Request, line: &Line, now: Timestamp) -> Answer {
+        let outcome = match (request.method(), request.resource()) {
+            ("GET", path::LIST) => self.list(request, line, now).await,
+            ("GET", path::IMAGE) => self.show(request, line, now).await,
+            (_, resource) => Err(unrouted(resource)),
+        };
+        self.answers.settle(outcome, line)
     }
 
-    async fn decide(&self, event: &ApiGatewayProxyRequest, now: Timestamp) -> Result<Answer, Reject> {
-        if event.resource.as_deref() != Some(PATH) {
-            return Err(Reject::refused(Problem::NotFound, "there is nothing here"));
-        }
-        if event.http_method != Method::GET {
-            return Err(Reject::refused(Problem::MethodNotAllowed { allow: "GET" }, "use GET"));
-        }
-        let asked = query::parse(event)?;
-        let page = self.index.page(&asked.listing, asked.after, asked.limit).await?;
+    async fn list(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+        let asked = query::parse(request)?;
+        let page = self.index.page(&asked.listing, asked.after, asked.limit);
+        let page = line.timed("dynamodbQueryMs", page).await?;
         let mut images = Vec::with_capacity(page.records.len());
         for record in &page.records {
-            images.push(record.view(self.store.download_link(record, now).await?));
+            images.push(View::ready(record, self.store.download_link(record, now).await?));
         }
         let next_cursor = page.next.map(|position| cursor::encode(&asked.listing, position));
         let body = Listed { count: images.len(), images, next_cursor };
         Ok(self.answers.json(StatusCode::OK, &body))
     }
+
+    /// Reads the table itself and not an index of it, so what was answered to an upload or a deletion
+    /// is true here at once.
+    async fn show(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+        let nothing = || Reject::refused(Problem::NotFound, "there is no such image");
+        let image_id = request.path_parameter(IMAGE_ID_PARAMETER).and_then(parse_image_id);
+        let image_id = image_id.ok_or_else(nothing)?;
+        line.image(image_id);
+        let record = line.timed("dynamodbGetMs", self.index.get(image_id)).await?;
+        let record = record.filter(|record| record.is_visible(now)).ok_or_else(nothing)?;
+        let view = match record.status {
+            Status::Ready { .. } => View::ready(&record, self.store.download_link(&record, now).await?),
+            _ => View::unfinished(&record),
+        };
+        Ok(self.answers.json(StatusCode::OK, &view))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use catalog::testing::world::World;
     use catalog::testing::{Calls, aws, dynamodb_error};
-    use contract::{Function, Route};
     use http::HeaderValue;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -113,30 +120,31 @@ mod tests {
         }
     }
 
-    async fn get(list: &List, event: &Value) -> (i64, ApiGatewayProxyResponse, Value) {
-        let mut whole =
-            json!({ "httpMethod": "GET", "resource": "/list", "requestContext": { "httpMethod": "GET" } });
+    /// The answer's status, the answer, its body, and the line that is logged.
+    async fn get(list: &List, event: &Value) -> (u16, Answer, Value, Value) {
+        let mut whole = json!({ "httpMethod": "GET", "resource": "/list" });
         whole.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
         let now = "2026-11-23T05:00:00Z".parse().unwrap();
-        let response = list.answer(serde_json::from_value(whole).unwrap(), "request", now).await;
-        let Some(Body::Text(body)) = response.body.clone() else { panic!("no text: {response:?}") };
-        (response.status_code, response, serde_json::from_str(&body).unwrap())
+        let line = Line::new("request", "cloudpix-list", false);
+        let request = Request::parse(whole.to_string().into_bytes());
+        let answer = list.answer(&request, &line, now).await;
+        let body = serde_json::from_str(&answer.body).unwrap();
+        let line = line.json(&answer, now);
+        (answer.status.as_u16(), answer, body, line)
+    }
+
+    fn image(id: &str) -> Value {
+        json!({ "resource": "/images/{imageId}", "pathParameters": { "imageId": id } })
     }
 
     fn queries(queries: &Value) -> Value {
         json!({ "queryStringParameters": queries })
     }
 
-    #[test]
-    fn the_route_is_the_one_that_is_provisioned() {
-        let route = Route { method: "GET", path: PATH, function: Function::List };
-        assert!(contract::ROUTES.contains(&route));
-    }
-
     #[tokio::test]
     async fn an_image_is_listed_whole_with_its_own_link() {
         let (list, calls) = list(1);
-        let (status, response, mut page) = get(&list, &json!({})).await;
+        let (status, response, mut page, line) = get(&list, &json!({})).await;
         let url = page["images"][0]["downloadUrl"].take();
         assert!(
             url.as_str().unwrap().contains("/uploads/019aaf2c-0000-7000-8000-000000000001.png?"),
@@ -165,18 +173,20 @@ mod tests {
             })
         );
         assert_eq!(calls.names(), ["Query"]);
+        assert!(line["dynamodbQueryMs"].is_number(), "{line}");
+        assert!(!line.to_string().contains("X-Amz"), "{line}");
     }
 
     #[tokio::test]
     async fn nothing_found_is_an_empty_list() {
-        let (_, _, page) = get(&list(0).0, &json!({})).await;
+        let (_, _, page, _) = get(&list(0).0, &json!({})).await;
         assert_eq!(page, json!({ "images": [], "count": 0 }));
     }
 
     #[tokio::test]
     async fn a_cursor_goes_on_right_behind_the_last_image_of_a_page() {
         let (list, calls) = list(3);
-        let (_, _, page) = get(&list, &queries(&json!({ "limit": "2", "date": "2026-11-23" }))).await;
+        let (_, _, page, _) = get(&list, &queries(&json!({ "limit": "2", "date": "2026-11-23" }))).await;
         assert_eq!(page["count"], 2);
         let next = json!({ "limit": "2", "date": "2026-11-23", "cursor": page["nextCursor"] });
         assert_eq!(get(&list, &queries(&next)).await.0, 200);
@@ -190,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_page_has_no_cursor() {
-        let (_, _, page) = get(&list(2).0, &queries(&json!({ "limit": "2" }))).await;
+        let (_, _, page, _) = get(&list(2).0, &queries(&json!({ "limit": "2" }))).await;
         assert_eq!((&page["count"], page.get("nextCursor")), (&json!(2), None));
     }
 
@@ -198,13 +208,16 @@ mod tests {
     async fn a_refused_request_calls_nobody() {
         let (list, calls) = list(1);
         for (event, status, field) in [
-            (json!({ "resource": "/upload" }), 404, Value::Null),
+            (json!({ "resource": "/other" }), 404, Value::Null),
             (json!({ "httpMethod": "POST" }), 405, Value::Null),
+            (json!({ "resource": "/images/{imageId}" }), 404, Value::Null),
+            (image("7"), 404, Value::Null),
+            (image(&format!("idempotency#{}", "0".repeat(64))), 404, Value::Null),
             (queries(&json!({ "date": "2026-02-30" })), 400, json!("date")),
             (queries(&json!({ "limit": "0" })), 400, json!("limit")),
             (queries(&json!({ "cursor": "foreign" })), 400, json!("cursor")),
         ] {
-            let (found, response, problem) = get(&list, &event).await;
+            let (found, response, problem, _) = get(&list, &event).await;
             assert_eq!((found, &problem["field"]), (status, &field));
             assert_eq!(response.headers["content-type"], "application/problem+json");
             assert_eq!(response.headers["access-control-allow-origin"], "https://pix.example");
@@ -216,10 +229,70 @@ mod tests {
     async fn a_failure_of_aws_is_told_without_its_text() {
         for (code, status) in [("ThrottlingException", 503), ("ResourceNotFoundException", 500)] {
             let (aws, _) = aws(move |_| (400, dynamodb_error(code)));
-            let (found, response, problem) = get(&over(&aws), &json!({})).await;
-            assert_eq!(found, status);
-            assert_eq!(response.headers.contains_key("retry-after"), status == 503);
-            assert!(!problem.to_string().contains(code), "{problem}");
+            for event in [json!({}), image("019aaf2c-0000-7000-8000-000000000001")] {
+                let (found, response, problem, line) = get(&over(&aws), &event).await;
+                assert_eq!(found, status);
+                assert_eq!(response.headers.contains_key("retry-after"), status == 503);
+                assert!(!problem.to_string().contains(code), "{problem}");
+                assert!(line["causes"][0].as_str().unwrap().contains(code), "{line}");
+            }
+        }
+    }
+
+    /// A table that holds one item, whichever is asked for.
+    fn holding(item: &Value) -> List {
+        let answer = json!({ "Item": item }).to_string();
+        over(&aws(move |_| (200, answer.clone())).0)
+    }
+
+    #[tokio::test]
+    async fn an_image_is_shown_as_it_is_listed() {
+        let (_, _, page, _) = get(&list(1).0, &json!({})).await;
+        let id = "019aaf2c-0000-7000-8000-000000000001";
+        let (status, _, shown, line) = get(&holding(&item(1)), &image(id)).await;
+        assert_eq!((status, &shown), (200, &page["images"][0]));
+        assert_eq!((&line["imageId"], &line["status"]), (&json!(id), &json!(200)));
+        assert!(line["dynamodbGetMs"].is_number(), "{line}");
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_not_ready_is_shown_without_a_link_until_it_expires() {
+        let id = "019aaf2c-0000-7000-8000-000000000001";
+        let unfinished = |status: &str, expires_at: &str| {
+            let mut item = item(1);
+            item["ImageStatus"] = json!({ "S": status });
+            item["ExpiresAt"] = json!({ "N": expires_at });
+            item
+        };
+        // The moment of the request is 1,795,410,000.
+        for status in ["pending", "rejected"] {
+            let (found, _, shown, _) = get(&holding(&unfinished(status, "1795410001")), &image(id)).await;
+            assert_eq!(found, 200);
+            let expected = json!({
+                "imageId": id,
+                "status": status,
+                "fileName": "猫.png",
+                "contentType": "image/png",
+                "size": 70,
+                "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            });
+            assert_eq!(shown, expected);
+            assert_eq!(get(&holding(&unfinished(status, "1795410000")), &image(id)).await.0, 404);
+        }
+        for status in ["deleting", "deleted"] {
+            assert_eq!(get(&holding(&unfinished(status, "1795496400")), &image(id)).await.0, 404);
+        }
+        assert_eq!(get(&holding(&Value::Null), &image(id)).await.0, 404);
+    }
+
+    proptest! {
+        #[test]
+        fn any_event_gets_an_answer(event in gateway::testing::event()) {
+            let list = over(&World::default().aws());
+            let answer = gateway::testing::block_on(&async |line| {
+                list.answer(&Request::parse(event.clone()), line, Timestamp::UNIX_EPOCH).await
+            });
+            gateway::testing::check_answer(&answer, &[200, 400, 404, 405]);
         }
     }
 }

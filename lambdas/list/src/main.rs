@@ -1,6 +1,6 @@
-//! The function behind `GET /list`: reads the environment, warms its connection, serves.
+//! The function behind `GET /list` and `GET /images/{imageId}`: reads the environment, warms its
+//! connection, serves.
 
-use std::convert::Infallible;
 use std::process::ExitCode;
 
 use catalog::answer::Answers;
@@ -10,8 +10,7 @@ use catalog::index::Index;
 use catalog::log;
 use catalog::record::now;
 use catalog::store::Store;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use lambda_http::{LambdaEvent, lambda_runtime, service_fn};
+use gateway::serve::serve;
 
 use crate::handler::List;
 
@@ -21,16 +20,16 @@ mod query;
 // One request at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match serve().await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::failure("", &error);
+            log::failure(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve() -> anyhow::Result<()> {
+async fn run() -> anyhow::Result<()> {
     let environment = Environment::read()?;
     let aws = Aws::new(&environment)?;
     let list = List {
@@ -40,8 +39,5 @@ async fn serve() -> anyhow::Result<()> {
     };
     // Links are signed without S3, so there is no connection to it.
     list.index.warm_for_listing().await;
-    let answer = async |event: LambdaEvent<ApiGatewayProxyRequest>| {
-        Ok::<_, Infallible>(list.answer(event.payload, &event.context.request_id, now()).await)
-    };
-    lambda_runtime::run(service_fn(answer)).await.map_err(anyhow::Error::from_boxed)
+    serve(async |request, line: &_| list.answer(&request, line, now()).await).await
 }

@@ -6,10 +6,10 @@ use catalog::answer::Reject;
 use catalog::cursor;
 use catalog::listing::{Listing, Order, Scope};
 use catalog::record::Position;
+use gateway::request::Request;
 use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 200;
@@ -31,8 +31,8 @@ struct Parameters<'a> {
     cursor: Option<&'a str>,
 }
 
-pub(crate) fn parse(event: &ApiGatewayProxyRequest) -> Result<Asked, Reject> {
-    let parameters = parameters(event)?;
+pub(crate) fn parse(request: &Request) -> Result<Asked, Reject> {
+    let parameters = parameters(request)?;
     let listing = Listing { scope: scope(&parameters)?, order: order(parameters.order)? };
     let after = parameters.cursor.map(|text| {
         cursor::decode(&listing, text).ok_or_else(|| {
@@ -42,13 +42,9 @@ pub(crate) fn parse(event: &ApiGatewayProxyRequest) -> Result<Asked, Reject> {
     Ok(Asked { after: after.transpose()?, limit: limit(parameters.limit)?, listing })
 }
 
-fn parameters(event: &ApiGatewayProxyRequest) -> Result<Parameters<'_>, Reject> {
-    let queries = match &event.multi_value_query_string_parameters {
-        queries if queries.is_empty() => &event.query_string_parameters,
-        queries => queries,
-    };
+fn parameters(request: &Request) -> Result<Parameters<'_>, Reject> {
     let mut parameters = Parameters::default();
-    for (name, value) in queries.iter() {
+    for (name, value) in request.queries() {
         let place = match name {
             "date" => &mut parameters.date,
             "from" => &mut parameters.from,
@@ -154,13 +150,8 @@ mod tests {
     use super::*;
 
     fn ask(queries: &Value) -> Result<Asked, Reject> {
-        let event = json!({
-            "httpMethod": "GET",
-            "resource": "/list",
-            "multiValueQueryStringParameters": queries,
-            "requestContext": { "httpMethod": "GET" },
-        });
-        parse(&serde_json::from_value(event).unwrap())
+        let event = json!({ "multiValueQueryStringParameters": queries });
+        parse(&Request::parse(event.to_string().into_bytes()))
     }
 
     #[track_caller]

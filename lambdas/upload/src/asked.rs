@@ -12,6 +12,24 @@ pub(crate) enum Asked {
     Announced(Announced),
 }
 
+impl Asked {
+    /// The same for requests that ask for the same image, in the sense of an idempotency key.
+    pub(crate) fn fingerprint(&self) -> Sha256 {
+        let (way, file_name, format, size, sha256) = match self {
+            Asked::Inline(Inline { file_name, declared, bytes, sha256 }) => {
+                ("inline", file_name, *declared, bytes.len() as u64, Some(sha256))
+            }
+            Asked::Announced(Announced { file_name, format, size, sha256 }) => {
+                ("announced", file_name, Some(*format), *size, sha256.as_ref())
+            }
+        };
+        let media_type = format.map_or("", Format::media_type);
+        let sha256 = sha256.map(Sha256::to_string).unwrap_or_default();
+        // A file name comes last: it has no line break, but it may hold anything else.
+        Sha256::of(format!("{way}\n{media_type}\n{size}\n{sha256}\n{}", file_name.as_str()).as_bytes())
+    }
+}
+
 /// An image that came with the request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Inline {
@@ -89,6 +107,34 @@ pub(crate) mod testing {
                 assert!(detail.starts_with(start), "{detail}");
             }
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_differs_in_all_that_an_image_can_differ_in() {
+        let announced = |size, sha256| {
+            let (file_name, format) = (FileName::parse("a").unwrap(), Format::Png);
+            Asked::Announced(Announced { file_name, format, size, sha256 })
+        };
+        let all = [
+            testing::inline("a", None, b"abc"),
+            testing::inline("b", None, b"abc"),
+            testing::inline("a", Some(Format::Png), b"abc"),
+            testing::inline("a", None, b"abd"),
+            announced(3, None),
+            announced(4, None),
+            announced(3, Some(Sha256::of(b"abc"))),
+        ];
+        for (index, asked) in all.iter().enumerate() {
+            for (other, another) in all.iter().enumerate() {
+                let same = asked.fingerprint() == another.fingerprint();
+                assert_eq!(same, index == other, "{asked:?} {another:?}");
+            }
         }
     }
 }

@@ -1,171 +1,43 @@
-//! Decides what `POST /upload` does. An image that came along is stored, object first and record
-//! second, and either both remain or neither; for one that is only announced, a URL is signed.
+//! Decides who answers a request to this function: `keep` takes images in, `delete` takes them away.
 
-use std::collections::BTreeMap;
-
-use catalog::answer::{Answer, Answers, Problem, Reject};
+use catalog::answer::{Answer, Answers, Reject};
 use catalog::index::Index;
-use catalog::log;
-use catalog::picture;
-use catalog::record::{Record, Status, new_image_id, rfc3339};
-use catalog::store::{LINK_LIFE, Store, UploadLink};
-use http::{Method, StatusCode};
-use jiff::{SignedDuration, Timestamp};
-use lambda_http::Body;
-use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
-use serde::Serialize;
-
-use crate::asked::{Announced, Asked, Inline};
-use crate::request;
-
-const PATH: &str = "/upload";
-
-/// How much longer than its URL a pending record lives: an upload that begins in the last second
-/// may take a while.
-const GRACE: SignedDuration = SignedDuration::from_hours(1);
+use catalog::log::Line;
+use catalog::store::Store;
+use contract::path;
+use gateway::request::{Request, unrouted};
+use jiff::Timestamp;
 
 pub(crate) struct Upload {
-    pub store: Store,
-    pub index: Index,
-    pub answers: Answers,
-    pub max_pixels: u64,
-    pub max_upload_bytes: u64,
+    pub(crate) store: Store,
+    pub(crate) index: Index,
+    pub(crate) answers: Answers,
+    pub(crate) max_pixels: u64,
+    pub(crate) max_upload_bytes: u64,
 }
 
 impl Upload {
     /// Answers a request, whatever happens.
-    pub(crate) async fn answer(
-        &self,
-        event: ApiGatewayProxyRequest,
-        request_id: &str,
-        now: Timestamp,
-    ) -> ApiGatewayProxyResponse {
-        let answer = self.answers.settle(self.decide(event, request_id, now).await, request_id);
-        let mut response = ApiGatewayProxyResponse::default();
-        response.status_code = answer.status.as_u16().into();
-        response.headers = answer.headers;
-        response.body = Some(Body::Text(answer.body));
-        response
+    pub(crate) async fn answer(&self, request: Request, line: &Line, now: Timestamp) -> Answer {
+        let outcome = self.decide(request, line, now).await;
+        self.answers.settle(outcome, line)
     }
 
-    async fn decide(
-        &self,
-        event: ApiGatewayProxyRequest,
-        request_id: &str,
-        now: Timestamp,
-    ) -> Result<Answer, Reject> {
-        if event.resource.as_deref() != Some(PATH) {
-            return Err(Reject::refused(Problem::NotFound, "there is nothing here"));
+    async fn decide(&self, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+        match (request.method(), request.resource()) {
+            ("POST", path::UPLOAD) => self.keep(request, line, now).await,
+            ("DELETE", path::IMAGE) => self.delete(&request, line, now).await,
+            (_, resource) => Err(unrouted(resource)),
         }
-        if event.http_method != Method::POST {
-            let problem = Problem::MethodNotAllowed { allow: "POST" };
-            return Err(Reject::refused(problem, "use POST"));
-        }
-        match request::parse(event, self.max_upload_bytes)? {
-            Asked::Inline(inline) => self.take(inline, request_id, now).await,
-            Asked::Announced(announced) => self.await_upload(announced, now).await,
-        }
-    }
-
-    /// Stores an image that came along, and answers once all of it is there.
-    ///
-    /// The moment it counts as ready is set before the object is written, because the object says so
-    /// too: a record rebuilt from it must have the same place in every listing.
-    async fn take(&self, inline: Inline, request_id: &str, now: Timestamp) -> Result<Answer, Reject> {
-        let picture = picture::inspect(&inline.bytes, inline.declared, self.max_pixels)?;
-        let record = Record {
-            image_id: new_image_id(now),
-            file_name: inline.file_name,
-            format: picture.format,
-            size: inline.bytes.len() as u64,
-            sha256: Some(inline.sha256),
-            created_at: now,
-            status: Status::ready(picture.width, picture.height, now),
-        };
-        let download = self.store.download_link(&record, now).await?;
-        if let Err(reject) = self.store.put(&record, inline.bytes).await {
-            // An answer that got lost may hide an object that was stored.
-            if matches!(reject, Reject::Busy(_)) {
-                self.forget_object(&record, request_id).await;
-            }
-            return Err(reject);
-        }
-        if let Err(reject) = self.index.put(&record).await {
-            tokio::join!(self.forget_record(&record, request_id), self.forget_object(&record, request_id));
-            return Err(try_again(reject));
-        }
-        let answer = self.answers.json(StatusCode::CREATED, &record.view(download));
-        Ok(answer.located_at(record.image_id))
-    }
-
-    /// Signs a URL for an image that is to come, and keeps a pending record of it.
-    async fn await_upload(&self, announced: Announced, now: Timestamp) -> Result<Answer, Reject> {
-        let record = Record {
-            image_id: new_image_id(now),
-            file_name: announced.file_name,
-            format: announced.format,
-            size: announced.size,
-            sha256: announced.sha256,
-            created_at: now,
-            status: Status::Pending { expires_at: now + LINK_LIFE + GRACE },
-        };
-        let upload = self.store.upload_link(&record, now).await?;
-        self.index.put(&record).await?;
-        let answer = self.answers.json(StatusCode::CREATED, &Pending::new(&record, upload));
-        Ok(answer.located_at(record.image_id))
-    }
-
-    async fn forget_object(&self, record: &Record, request_id: &str) {
-        if let Err(Reject::Busy(cause) | Reject::Internal(cause)) = self.store.delete(record).await {
-            log::failure(request_id, &cause.context("take back an upload, its object may remain"));
-        }
-    }
-
-    async fn forget_record(&self, record: &Record, request_id: &str) {
-        if let Err(Reject::Busy(cause) | Reject::Internal(cause)) = self.index.delete(record).await {
-            log::failure(request_id, &cause.context("take back an upload, its record may remain"));
-        }
-    }
-}
-
-/// An upload URL, as an answer. `openapi.yaml` describes it as `PendingImage`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Pending {
-    image_id: String,
-    status: &'static str,
-    upload_url: String,
-    method: &'static str,
-    headers: BTreeMap<String, String>,
-    expires_at: String,
-}
-
-impl Pending {
-    fn new(record: &Record, upload: UploadLink) -> Pending {
-        Pending {
-            image_id: record.image_id.to_string(),
-            status: record.status.name(),
-            upload_url: upload.link.url,
-            method: "PUT",
-            headers: upload.headers,
-            expires_at: rfc3339(upload.link.expires_at),
-        }
-    }
-}
-
-/// Whatever kept the record from being written, nothing was stored and the client may try again.
-fn try_again(reject: Reject) -> Reject {
-    match reject {
-        Reject::Internal(cause) => Reject::Busy(cause),
-        other => other,
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use catalog::testing::world::World;
     use catalog::testing::{Call, Calls, aws, dynamodb_error, empty_aws, s3_error};
-    use contract::{Function, Route};
     use http::HeaderValue;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -174,15 +46,18 @@ mod tests {
     const PIXEL: &str =
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 
-    fn upload((aws, calls): (catalog::aws::Aws, Calls)) -> (Upload, Calls) {
-        let upload = Upload {
-            store: Store::new(&aws, "pictures"),
-            index: Index::new(&aws, "records"),
+    pub(crate) fn over(aws: &catalog::aws::Aws) -> Upload {
+        Upload {
+            store: Store::new(aws, "pictures"),
+            index: Index::new(aws, "records"),
             answers: Answers::new(HeaderValue::from_static("*")),
             max_pixels: 100,
             max_upload_bytes: 1000,
-        };
-        (upload, calls)
+        }
+    }
+
+    fn upload((aws, calls): (catalog::aws::Aws, Calls)) -> (Upload, Calls) {
+        (over(&aws), calls)
     }
 
     /// An AWS where some calls fail.
@@ -190,28 +65,31 @@ mod tests {
         upload(aws(move |call: &Call| script(&call.name).unwrap_or_else(|| (200, "{}".to_owned()))))
     }
 
-    async fn send(upload: &Upload, event: &Value) -> (i64, ApiGatewayProxyResponse, Value) {
+    /// The answer's status, the answer, its body, and the line that is logged.
+    pub(crate) async fn send_at(upload: &Upload, now: &str, event: &Value) -> (u16, Answer, Value, Value) {
         let mut whole = json!({
             "httpMethod": "POST",
             "resource": "/upload",
             "headers": { "Content-Type": "application/json" },
-            "requestContext": { "httpMethod": "POST" },
         });
         whole.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
-        let now = "2026-11-23T04:05:06.789Z".parse().unwrap();
-        let response = upload.answer(serde_json::from_value(whole).unwrap(), "request", now).await;
-        let Some(Body::Text(body)) = response.body.clone() else { panic!("no text: {response:?}") };
-        (response.status_code, response, serde_json::from_str(&body).unwrap())
+        let now = now.parse().unwrap();
+        let line = Line::new("request", "cloudpix-upload", false);
+        let request = Request::parse(whole.to_string().into_bytes());
+        line.route(request.route());
+        let answer = upload.answer(request, &line, now).await;
+        let body = serde_json::from_str(&answer.body).unwrap_or_default();
+        let line = line.json(&answer, now);
+        (answer.status.as_u16(), answer, body, line)
     }
 
-    fn pixel() -> Value {
+    async fn send(upload: &Upload, event: &Value) -> (u16, Answer, Value) {
+        let (status, answer, body, _) = send_at(upload, "2026-11-23T04:05:06.789Z", event).await;
+        (status, answer, body)
+    }
+
+    pub(crate) fn pixel() -> Value {
         json!({ "body": json!({ "fileName": "猫.png", "data": PIXEL }).to_string() })
-    }
-
-    #[test]
-    fn the_route_is_the_one_that_is_provisioned() {
-        let route = Route { method: "POST", path: PATH, function: Function::Upload };
-        assert!(contract::ROUTES.contains(&route));
     }
 
     #[tokio::test]
@@ -288,6 +166,7 @@ mod tests {
         for (event, status, kind) in [
             (json!({ "resource": "/other" }), 404, "not-found"),
             (json!({ "resource": null }), 404, "not-found"),
+            (json!({ "headers": { "Idempotency-Key": "a b" } }), 400, "bad-request"),
             (json!({ "httpMethod": "PUT" }), 405, "method-not-allowed"),
             (json!({ "body": null }), 400, "bad-request"),
             (json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# }), 415, "unsupported-media-type"),
@@ -347,5 +226,49 @@ mod tests {
         let (status, _, problem) = send(&upload, &pixel()).await;
         assert_eq!((status, &problem["detail"]), (500, &json!("internal error")));
         assert_eq!(calls.names(), ["PUT object"]);
+    }
+
+    #[tokio::test]
+    async fn a_line_says_what_was_done_and_nothing_that_is_secret() {
+        let mut event = pixel();
+        event["headers"] = json!({ "Idempotency-Key": "order-7" });
+        let (_, _, image, line) =
+            send_at(&over(&World::default().aws()), "2026-11-23T04:05:06Z", &event).await;
+        assert_eq!((&line["route"], &line["status"]), (&json!("POST /upload"), &json!(201)));
+        assert_eq!((&line["imageId"], &line["bytes"]), (&image["imageId"], &json!(70)));
+        assert_eq!((&line["Uploads"], &line["UploadedBytes"]), (&json!(1), &json!(70)));
+        for call in ["dynamodbClaimMs", "s3PutMs", "dynamodbPutMs"] {
+            assert!(line[call].is_number(), "{call} {line}");
+        }
+        let refusals = [
+            over(&aws(|_| (400, dynamodb_error("AccessDeniedException"))).0),
+            over(&aws(|_| (503, s3_error("SlowDown"))).0),
+            over(&aws(|_| (400, dynamodb_error("ConditionalCheckFailedException"))).0),
+        ];
+        let mut lines = vec![line];
+        for upload in &refusals {
+            for event in [&event, &pixel(), &json!({ "body": "{\"fileName\":\"a\",\"data\":\"c2VjcmV0\"}" })]
+            {
+                lines.push(send_at(upload, "2026-11-23T04:05:06Z", event).await.3);
+            }
+        }
+        for line in lines.iter().map(Value::to_string) {
+            for secret in
+                [PIXEL, "iVBOR", "c2VjcmV0", "order-7", "X-Amz", "Signature", "AKID", "猫", "data\":"]
+            {
+                assert!(!line.contains(secret), "{secret} {line}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_event_gets_an_answer(event in gateway::testing::event()) {
+            let upload = over(&World::default().aws());
+            let answer = gateway::testing::block_on(&async |line| {
+                upload.answer(Request::parse(event.clone()), line, Timestamp::UNIX_EPOCH).await
+            });
+            gateway::testing::check_answer(&answer, &[201, 204, 400, 404, 405, 413, 415, 422]);
+        }
     }
 }

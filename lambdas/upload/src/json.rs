@@ -116,10 +116,16 @@ fn fields(body: &[u8]) -> Result<Fields<'_>, Reject> {
 }
 
 fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Reject> {
-    let parsed = value.map(|value| serde_json::from_str::<Text<'a>>(value.get()));
-    let parsed =
-        parsed.transpose().map_err(|_| Reject::invalid(field, format!("{field} must be a string")))?;
-    Ok(parsed.map(|Text(text)| text))
+    let Some(json) = value.map(RawValue::get) else { return Ok(None) };
+    // This is JSON already, so a string without a backslash is what stands between its quotes. Of an
+    // image in base64 that is found out ten times faster than by parsing it again.
+    let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(inside) = inside.filter(|inside| memchr::memchr(b'\\', inside.as_bytes()).is_none()) {
+        return Ok(Some(Cow::Borrowed(inside)));
+    }
+    let parsed = serde_json::from_str::<Text<'a>>(json);
+    let Text(text) = parsed.map_err(|_| Reject::invalid(field, format!("{field} must be a string")))?;
+    Ok(Some(text))
 }
 
 fn size(value: Option<&RawValue>) -> Result<Option<u64>, Reject> {

@@ -1,6 +1,6 @@
-//! The function behind `POST /upload`: reads the environment, warms its connections, serves.
+//! The function behind `POST /upload` and `DELETE /images/{imageId}`: reads the environment, warms its
+//! connections, serves.
 
-use std::convert::Infallible;
 use std::process::ExitCode;
 
 use catalog::answer::Answers;
@@ -10,30 +10,31 @@ use catalog::index::Index;
 use catalog::log;
 use catalog::record::now;
 use catalog::store::Store;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
-use lambda_http::{LambdaEvent, lambda_runtime, service_fn};
+use gateway::serve::serve;
 
 use crate::handler::Upload;
 
 mod asked;
+mod delete;
 mod handler;
 mod json;
+mod keep;
 mod payload;
 mod request;
 
 // One request at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match serve().await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::failure("", &error);
+            log::failure(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve() -> anyhow::Result<()> {
+async fn run() -> anyhow::Result<()> {
     let environment = Environment::read()?;
     let aws = Aws::new(&environment)?;
     let upload = Upload {
@@ -44,8 +45,5 @@ async fn serve() -> anyhow::Result<()> {
         max_upload_bytes: environment.max_upload_bytes,
     };
     tokio::join!(upload.store.warm(), upload.index.warm_for_writing());
-    let answer = async |event: LambdaEvent<ApiGatewayProxyRequest>| {
-        Ok::<_, Infallible>(upload.answer(event.payload, &event.context.request_id, now()).await)
-    };
-    lambda_runtime::run(service_fn(answer)).await.map_err(anyhow::Error::from_boxed)
+    serve(async |request, line: &_| upload.answer(request, line, now()).await).await
 }

@@ -1,24 +1,25 @@
-//! Reads what a client asks of `POST /upload` from the event, once, with every check that needs
-//! neither the image's header nor AWS. Raw bytes are read here and JSON in `json`.
+//! Reads what a client asks of `POST /upload`, once, with every check that needs neither the image's
+//! header nor AWS. Raw bytes are read here and JSON in `json`.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
+use std::borrow::Cow;
+
 use catalog::answer::{Problem, Reject};
 use catalog::file_name::{self, FileName};
-use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequest;
+use gateway::request::Request;
 
 use crate::asked::{ANY_BYTES, Asked, Inline, known_format};
-use crate::json;
+use crate::{json, payload};
 
 const JSON_TYPE: &str = "application/json";
 
-pub(crate) fn parse(event: ApiGatewayProxyRequest, max_upload_bytes: u64) -> Result<Asked, Reject> {
-    let media_type = header(&event, "content-type").unwrap_or_else(|| JSON_TYPE.to_owned());
+pub(crate) fn parse(request: &Request, max_upload_bytes: u64) -> Result<Asked, Reject> {
+    let media_type = request.header("content-type").unwrap_or(JSON_TYPE);
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        JSON_TYPE => json::parse(&body(event)?, max_upload_bytes),
-        ANY_BYTES => from_bytes(event, None, max_upload_bytes),
-        image if image.starts_with("image/") => from_bytes(event, Some(image), max_upload_bytes),
+        JSON_TYPE if request.is_base64() => json::parse(&body(request)?, max_upload_bytes),
+        JSON_TYPE => json::parse(request.body(), max_upload_bytes),
+        ANY_BYTES => from_bytes(request, None, max_upload_bytes),
+        image if image.starts_with("image/") => from_bytes(request, Some(image), max_upload_bytes),
         other => Err(Reject::refused(
             Problem::UnsupportedMediaType,
             format!("send {JSON_TYPE}, an image or {ANY_BYTES}, not {other:?}"),
@@ -26,41 +27,33 @@ pub(crate) fn parse(event: ApiGatewayProxyRequest, max_upload_bytes: u64) -> Res
     }
 }
 
-fn from_bytes(event: ApiGatewayProxyRequest, declared: Option<&str>, max: u64) -> Result<Asked, Reject> {
+fn from_bytes(request: &Request, declared: Option<&str>, max: u64) -> Result<Asked, Reject> {
     let declared = declared.map(known_format).transpose()?;
-    let queries = &event.multi_value_query_string_parameters;
-    let query = queries.first("fileName").or_else(|| event.query_string_parameters.first("fileName"));
-    let named = match query {
-        Some(name) => Some(name.to_owned()),
-        None => {
-            header(&event, "content-disposition").and_then(|text| file_name::from_content_disposition(&text))
-        }
-    };
+    let named = request.query("fileName").map(Cow::Borrowed).or_else(|| {
+        let header = request.header("content-disposition")?;
+        file_name::from_content_disposition(header).map(Cow::Owned)
+    });
     let file_name = FileName::parse(&named.ok_or_else(|| {
         Reject::invalid("fileName", "name the file with ?fileName= or a Content-Disposition header")
     })?)?;
-    Ok(Asked::Inline(Inline::new(file_name, declared, body(event)?, max)?))
+    Ok(Asked::Inline(Inline::new(file_name, declared, body(request)?, max)?))
 }
 
 /// The body's bytes: API Gateway sends those of binary media types as base64.
-fn body(event: ApiGatewayProxyRequest) -> Result<Vec<u8>, Reject> {
-    let body = event.body.unwrap_or_default();
-    let bytes = if event.is_base64_encoded {
-        let decoded = STANDARD_PAD_INDIFFERENT.decode(body);
+fn body(request: &Request) -> Result<Vec<u8>, Reject> {
+    let bytes = if request.is_base64() {
+        let decoded = payload::decode_once(request.body());
         decoded.map_err(|_| Reject::invalid("body", "the body came as broken base64"))?
     } else {
-        body.into_bytes()
+        request.body().to_vec()
     };
     if bytes.is_empty() { Err(Reject::invalid("body", "the body is empty")) } else { Ok(bytes) }
 }
 
-fn header(event: &ApiGatewayProxyRequest, name: &str) -> Option<String> {
-    let value = event.headers.get(name).or_else(|| event.multi_value_headers.get(name))?;
-    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
     use catalog::picture::Format;
     use contract::INLINE_LIMIT;
     use serde_json::{Value, json};
@@ -70,14 +63,12 @@ mod tests {
 
     const MAX: u64 = 100;
 
-    fn event(event: &Value) -> ApiGatewayProxyRequest {
-        let mut whole = json!({ "httpMethod": "POST", "resource": "/upload", "requestContext": { "httpMethod": "POST" } });
-        whole.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
-        serde_json::from_value(whole).unwrap()
+    fn event(event: &Value) -> Request {
+        Request::parse(event.to_string().into_bytes())
     }
 
     fn with_json(body: &str) -> Result<Asked, Reject> {
-        parse(event(&json!({ "headers": { "Content-Type": "application/json" }, "body": body })), MAX)
+        parse(&event(&json!({ "headers": { "Content-Type": "application/json" }, "body": body })), MAX)
     }
 
     #[test]
@@ -104,7 +95,7 @@ mod tests {
             "isBase64Encoded": true,
         });
         whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        parse(event(&whole), MAX)
+        parse(&event(&whole), MAX)
     }
 
     #[test]
@@ -152,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_body_without_a_type_is_taken_for_json() {
-        let asked = parse(event(&json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# })), MAX);
+        let asked = parse(&event(&json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# })), MAX);
         check(asked, &inline("a", None, b"abc"));
     }
 }

@@ -4,9 +4,9 @@ use anyhow::{Context, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
-    BucketVersioningStatus, CorsConfiguration, CorsRule as AwsCorsRule, CreateBucketConfiguration, Delete,
+    BucketVersioningStatus, CorsConfiguration, CorsRule as AwsCorsRule, CreateBucketConfiguration,
     ExpirationStatus, LifecycleExpiration, LifecycleRule as AwsLifecycleRule, LifecycleRuleFilter,
-    NoncurrentVersionExpiration, ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    NoncurrentVersionExpiration, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
@@ -15,6 +15,8 @@ use serde_json::Value;
 use super::{Aws, NotYet, failed, is, optional, retry};
 use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags};
 use crate::stack::{Names, STACK_TAG, bucket_prefix};
+
+pub mod objects;
 
 /// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
 const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
@@ -294,84 +296,11 @@ async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> 
     answer.map(|_| ()).map_err(failed("s3:PutLifecycleConfiguration"))
 }
 
-/// How many images the bucket holds; counting ends at `limit`.
-pub async fn count_images(aws: &Aws, names: &Names, limit: usize) -> anyhow::Result<usize> {
-    let list = aws.s3.list_objects_v2().bucket(&names.bucket).prefix(contract::UPLOADS_PREFIX);
-    let mut pages = list.into_paginator().send();
-    let mut count = 0;
-    while let Some(page) = pages.next().await {
-        let page = optional(page, "s3:ListBucket", &["NoSuchBucket"])?;
-        count += page.map_or(0, |page| page.contents().len());
-        if count >= limit {
-            break;
-        }
-    }
-    Ok(count)
-}
-
 /// Deletes every version of every object, then the bucket. `emptied` hears how many are gone so far.
 pub async fn delete(aws: &Aws, names: &Names, emptied: impl Fn(usize)) -> anyhow::Result<()> {
     let (client, name) = (&aws.s3, &names.bucket);
-    abort_multipart_uploads(client, name).await?;
-    let mut gone = 0;
-    loop {
-        // Always the first page: what it listed last time is no longer there.
-        let page = client.list_object_versions().bucket(name).max_keys(1000).send().await;
-        let Some(page) = optional(page, "s3:ListBucketVersions", &["NoSuchBucket"])? else { return Ok(()) };
-        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
-        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        let object = |(key, version): (Option<&str>, Option<&str>)| {
-            ObjectIdentifier::builder()
-                .set_key(key.map(str::to_owned))
-                .set_version_id(version.map(str::to_owned))
-                .build()
-        };
-        let objects = versions.chain(markers).map(object).collect::<Result<Vec<_>, _>>()?;
-        if objects.is_empty() {
-            break;
-        }
-        gone += delete_objects(client, name, objects).await?;
-        emptied(gone);
-    }
+    objects::abort_multipart_uploads(client, name).await?;
+    objects::delete_all(client, name, emptied).await?;
     let answer = client.delete_bucket().bucket(name).send().await;
     optional(answer, "s3:DeleteBucket", &["NoSuchBucket"]).map(|_| ())
-}
-
-/// The call succeeds even where single keys were refused; those are in its answer.
-async fn delete_objects(
-    client: &Client,
-    bucket: &str,
-    objects: Vec<ObjectIdentifier>,
-) -> anyhow::Result<usize> {
-    let count = objects.len();
-    let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
-    let answer = client.delete_objects().bucket(bucket).delete(delete).send().await;
-    let answer = answer.map_err(failed("s3:DeleteObject"))?;
-    if let Some(error) = answer.errors().first() {
-        bail!(
-            "s3:DeleteObject: {} of {count} objects were refused, the first being {}: {}: {}",
-            answer.errors().len(),
-            error.key().unwrap_or_default(),
-            error.code().unwrap_or_default(),
-            error.message().unwrap_or_default(),
-        );
-    }
-    Ok(count)
-}
-
-async fn abort_multipart_uploads(client: &Client, bucket: &str) -> anyhow::Result<()> {
-    loop {
-        // Always the first page, as above.
-        let page = client.list_multipart_uploads().bucket(bucket).send().await;
-        let page = optional(page, "s3:ListBucketMultipartUploads", &["NoSuchBucket"])?;
-        let uploads = page.and_then(|page| page.uploads).unwrap_or_default();
-        if uploads.is_empty() {
-            return Ok(());
-        }
-        for upload in uploads {
-            let abort = client.abort_multipart_upload().bucket(bucket);
-            let abort = abort.set_key(upload.key).set_upload_id(upload.upload_id);
-            optional(abort.send().await, "s3:AbortMultipartUpload", &["NoSuchUpload"])?;
-        }
-    }
 }

@@ -43,9 +43,15 @@ pub(super) fn permission(place: &Place, function: Function) -> Permission {
     let callers = ROUTES.iter().filter(|route| route.function == function).map(|route| {
         let Route { method, path, .. } = route;
         let id = format!("cloudpix-{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-        (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{path}")))
+        (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{}", any_parameter(path))))
     });
     Permission { callers: callers.collect() }
+}
+
+/// In the ARN of a method, `*` stands for whatever a path parameter holds: `/images/*`.
+fn any_parameter(path: &str) -> String {
+    let part = |part: &str| if part.starts_with('{') { "*".to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 fn preflight(settings: &Settings, path: &str) -> Method {
@@ -138,4 +144,15 @@ fn response(settings: &Settings, status: Option<u16>, template: String) -> Gatew
     let mut headers = cors(settings);
     headers.insert("Content-Type".to_owned(), "application/problem+json".to_owned());
     GatewayResponse { status: status.map(|status| status.to_string()), headers, template }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_parameter_is_anything_and_the_rest_is_exact() {
+        assert_eq!(any_parameter("/upload"), "/upload");
+        assert_eq!(any_parameter("/images/{imageId}"), "/images/*");
+    }
 }

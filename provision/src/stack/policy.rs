@@ -34,18 +34,22 @@ fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
     match function {
         Function::Upload => vec![
             allow("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[objects]),
-            allow("Records", &["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:DeleteItem"], &[table]),
+            allow("Records", &RECORDS, &[table]),
         ],
         Function::List => {
             let indexes = [contract::index::OWNER, contract::index::UPLOAD_DATE];
             let indexes = indexes.map(|index| format!("{table}/index/{index}"));
             vec![
-                allow("Records", &["dynamodb:Query"], &indexes),
+                allow("Pages", &["dynamodb:Query"], &indexes),
+                allow("Records", &["dynamodb:GetItem"], &[table]),
                 allow("Downloads", &["s3:GetObject"], &[objects]),
             ]
         }
     }
 }
+
+const RECORDS: [&str; 4] =
+    ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
 
 fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Value {
     json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources})

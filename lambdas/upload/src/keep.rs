@@ -1,0 +1,421 @@
+//! `POST /upload`. An image that came along is stored, object first and record second; for one that
+//! is only announced, a URL is signed.
+//!
+//! Without an idempotency key, either both remain or neither: what was stored before a failure is
+//! taken back. With one, nothing is taken back, because a request with the same key may be relying on
+//! it at this very moment. What is left is finished by whoever repeats the request, with the id and
+//! the moment that the first one drew, or by `provision reindex`: an object says all that its record
+//! would.
+
+use std::collections::BTreeMap;
+
+use catalog::answer::{Answer, Problem, Reject};
+use catalog::digest::Sha256;
+use catalog::index::claim::{self, Claim, Claimant, Key};
+use catalog::log::Line;
+use catalog::picture;
+use catalog::record::{Record, Status, rfc3339};
+use catalog::store::{LINK_LIFE, UploadLink};
+use catalog::view::View;
+use gateway::request::Request;
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::asked::{Announced, Asked, Inline};
+use crate::handler::Upload;
+use crate::request;
+
+/// How much longer than its URL a pending record lives: an upload that begins in the last second
+/// may take a while.
+const GRACE: SignedDuration = SignedDuration::from_hours(1);
+
+impl Upload {
+    pub(crate) async fn keep(&self, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+        let key = request.header(claim::HEADER).map(Key::parse).transpose()?;
+        let asked = request::parse(&request, self.max_upload_bytes)?;
+        // It is larger than the image, which has been taken out of it.
+        drop(request);
+        let fingerprint = key.map(|key| (key, asked.fingerprint()));
+        match asked {
+            Asked::Inline(inline) => self.take(inline, fingerprint, line, now).await,
+            Asked::Announced(announced) => self.await_upload(announced, fingerprint, line, now).await,
+        }
+    }
+
+    /// Stores an image that came along, and answers once all of it is there.
+    ///
+    /// The moment it counts as ready is set before the object is written, because the object says so
+    /// too: a record rebuilt from it must have the same place in every listing.
+    async fn take(
+        &self,
+        inline: Inline,
+        key: Option<(Key, Sha256)>,
+        line: &Line,
+        now: Timestamp,
+    ) -> Result<Answer, Reject> {
+        let size = inline.bytes.len() as u64;
+        line.bytes(size);
+        let picture = picture::inspect(&inline.bytes, inline.declared, self.max_pixels)?;
+        let claim = self.claim(key, line, now).await?;
+        if let Some(record) = self.made_before(&claim, line).await? {
+            return self.answer_again(&record, now).await;
+        }
+        let record = Record {
+            image_id: claim.image_id,
+            file_name: inline.file_name,
+            format: picture.format,
+            size,
+            sha256: Some(inline.sha256),
+            created_at: claim.at,
+            status: Status::ready(picture.width, picture.height, claim.at),
+        };
+        let download = self.store.download_link(&record, now).await?;
+        if let Err(reject) = line.timed("s3PutMs", self.store.put(&record, inline.bytes)).await {
+            // An answer that got lost may hide an object that was stored.
+            if claim.by == Claimant::Nobody && matches!(reject, Reject::Busy(_)) {
+                self.forget_object(&record, line).await;
+            }
+            return Err(reject);
+        }
+        match line.timed("dynamodbPutMs", self.index.put(&record)).await {
+            Ok(None) => {
+                line.uploaded();
+                Ok(self.created(&record, &View::ready(&record, download)))
+            }
+            Ok(Some(other)) => {
+                // It was made and deleted while this request was under way, so its object must go.
+                if matches!(other.status, Status::Deleting | Status::Deleted { .. }) {
+                    self.forget_object(&other, line).await;
+                }
+                self.answer_again(&other, now).await
+            }
+            Err(reject) => {
+                if claim.by == Claimant::Nobody {
+                    tokio::join!(self.forget_record(&record, line), self.forget_object(&record, line));
+                }
+                Err(try_again(reject))
+            }
+        }
+    }
+
+    /// Signs a URL for an image that is to come, and keeps a pending record of it.
+    async fn await_upload(
+        &self,
+        announced: Announced,
+        key: Option<(Key, Sha256)>,
+        line: &Line,
+        now: Timestamp,
+    ) -> Result<Answer, Reject> {
+        let claim = self.claim(key, line, now).await?;
+        if let Some(record) = self.made_before(&claim, line).await? {
+            return self.answer_again(&record, now).await;
+        }
+        let record = Record {
+            image_id: claim.image_id,
+            file_name: announced.file_name,
+            format: announced.format,
+            size: announced.size,
+            sha256: announced.sha256,
+            created_at: claim.at,
+            status: Status::Pending { expires_at: claim.at + LINK_LIFE + GRACE },
+        };
+        let upload = self.upload_link(&record, now).await?;
+        match line.timed("dynamodbPutMs", self.index.put(&record)).await? {
+            None => Ok(self.created(&record, &Pending::new(&record, upload))),
+            Some(other) => self.answer_again(&other, now).await,
+        }
+    }
+
+    async fn claim(&self, key: Option<(Key, Sha256)>, line: &Line, now: Timestamp) -> Result<Claim, Reject> {
+        let claim = match key {
+            None => Claim::without_key(now),
+            Some((key, fingerprint)) => {
+                line.timed("dynamodbClaimMs", self.index.claim(key, fingerprint, now)).await?
+            }
+        };
+        line.image(claim.image_id);
+        Ok(claim)
+    }
+
+    /// The record of the image, if another request with the same key got as far as that. It is written
+    /// last, so nothing is left to do then.
+    async fn made_before(&self, claim: &Claim, line: &Line) -> Result<Option<Record>, Reject> {
+        match claim.by {
+            Claimant::AnotherRequest => line.timed("dynamodbGetMs", self.index.get(claim.image_id)).await,
+            Claimant::Nobody | Claimant::ThisRequest => Ok(None),
+        }
+    }
+
+    /// Tells of the image that a request with the same key made, as it is now.
+    async fn answer_again(&self, record: &Record, now: Timestamp) -> Result<Answer, Reject> {
+        let over = |detail| Err(Reject::refused(Problem::Conflict, detail).because_of(claim::HEADER));
+        match record.status {
+            Status::Ready { .. } => {
+                let download = self.store.download_link(record, now).await?;
+                Ok(self.created(record, &View::ready(record, download)))
+            }
+            Status::Pending { .. } => {
+                let upload = self.upload_link(record, now).await?;
+                Ok(self.created(record, &Pending::new(record, upload)))
+            }
+            Status::Rejected { .. } => {
+                over("the image of this key was refused after it had been sent; use another key")
+            }
+            Status::Deleting | Status::Deleted { .. } => {
+                over("the image of this key has been deleted; use another key")
+            }
+        }
+    }
+
+    /// A URL that the pending record outlives by some time for the upload itself.
+    async fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Reject> {
+        if now > record.created_at + GRACE {
+            let detail = "the image of this key was not sent in time; use another key";
+            return Err(Reject::refused(Problem::Conflict, detail).because_of(claim::HEADER));
+        }
+        self.store.upload_link(record, now).await
+    }
+
+    fn created(&self, record: &Record, body: &impl Serialize) -> Answer {
+        self.answers.json(StatusCode::CREATED, body).located_at(record.image_id)
+    }
+
+    async fn forget_object(&self, record: &Record, line: &Line) {
+        let deleted = line.timed("s3DeleteMs", self.store.delete(record)).await;
+        if let Err(Reject::Busy(cause) | Reject::Internal(cause)) = deleted {
+            line.cause(&cause.context("take back an upload, its object may remain"));
+        }
+    }
+
+    async fn forget_record(&self, record: &Record, line: &Line) {
+        let deleted = line.timed("dynamodbDeleteMs", self.index.delete(record)).await;
+        if let Err(Reject::Busy(cause) | Reject::Internal(cause)) = deleted {
+            line.cause(&cause.context("take back an upload, its record may remain"));
+        }
+    }
+}
+
+/// An upload URL, as an answer. `openapi.yaml` describes it as `PendingImage`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pending {
+    image_id: String,
+    status: &'static str,
+    upload_url: String,
+    method: &'static str,
+    headers: BTreeMap<String, String>,
+    expires_at: String,
+}
+
+impl Pending {
+    fn new(record: &Record, upload: UploadLink) -> Pending {
+        Pending {
+            image_id: record.image_id.to_string(),
+            status: record.status.name(),
+            upload_url: upload.link.url,
+            method: "PUT",
+            headers: upload.headers,
+            expires_at: rfc3339(upload.link.expires_at),
+        }
+    }
+}
+
+/// Whatever kept the record from being written, the client may try again.
+fn try_again(reject: Reject) -> Reject {
+    match reject {
+        Reject::Internal(cause) => Reject::Busy(cause),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::testing::world::{Break, World};
+    use catalog::testing::{Calls, aws, dynamodb_error};
+    use serde_json::{Value, json};
+
+    use crate::handler::tests::{over, pixel, send_at};
+
+    const NOW: &str = "2026-11-23T04:05:06.789Z";
+    const LATER: &str = "2026-11-23T04:05:09.000Z";
+
+    fn keyed(mut event: Value) -> Value {
+        event["headers"] = json!({ "content-type": "application/json", "idempotency-KEY": "order-7" });
+        event
+    }
+
+    fn announced(size: u32) -> Value {
+        let body = json!({ "fileName": "a.png", "contentType": "image/png", "size": size });
+        keyed(json!({ "body": body.to_string() }))
+    }
+
+    async fn send(world: &World, now: &str, event: &Value) -> (u16, Value) {
+        let (status, _, body, _) = send_at(&over(&world.aws()), now, event).await;
+        (status, body)
+    }
+
+    fn unlinked(mut image: Value) -> Value {
+        image["downloadUrl"].take();
+        image["downloadUrlExpiresAt"].take();
+        image
+    }
+
+    #[tokio::test]
+    async fn the_same_key_and_image_give_the_same_image_and_store_nothing_twice() {
+        let world = World::default();
+        let (status, first) = send(&world, NOW, &keyed(pixel())).await;
+        assert_eq!((status, &first["uploadedAt"]), (201, &json!(NOW)));
+        assert_eq!(world.calls(), ["PutItem", "PUT object", "PutItem"]);
+        world.breaks(None);
+        let (status, second) = send(&world, LATER, &keyed(pixel())).await;
+        assert_eq!((status, unlinked(second)), (201, unlinked(first)));
+        assert_eq!(world.calls(), ["PutItem", "GetItem"]);
+        assert_eq!((world.objects().len(), world.records().len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn another_image_under_the_same_key_is_refused_and_so_is_a_bad_key() {
+        let world = World::default();
+        send(&world, NOW, &keyed(pixel())).await;
+        for other in
+            [announced(70), keyed(json!({ "body": pixel()["body"].as_str().unwrap().replace('猫', "犬") }))]
+        {
+            let (status, problem) = send(&world, LATER, &other).await;
+            assert_eq!(
+                problem,
+                json!({
+                    "type": "urn:cloudpix:problem:conflict",
+                    "title": "Conflict",
+                    "status": status,
+                    "detail": "the key was used for another upload",
+                    "field": "Idempotency-Key",
+                })
+            );
+            assert_eq!(status, 409);
+        }
+        let bad = json!({ "headers": { "Idempotency-Key": "" }, "body": pixel()["body"] });
+        let (status, problem) = send(&world, LATER, &bad).await;
+        assert_eq!((status, &problem["field"]), (400, &json!("Idempotency-Key")));
+        assert_eq!((world.objects().len(), world.records().len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_key_is_free_again_after_a_day_and_after_a_refusal() {
+        let world = World::default();
+        let text = keyed(json!({ "body": "{\"fileName\":\"a\",\"data\":\"YWJj\"}" }));
+        assert_eq!(send(&world, NOW, &text).await.0, 415);
+        assert_eq!(send(&world, NOW, &keyed(pixel())).await.0, 201);
+        assert_eq!(send(&world, "2026-11-24T04:05:05Z", &announced(7)).await.0, 409);
+        assert_eq!(send(&world, "2026-11-24T04:05:06Z", &announced(7)).await.0, 201);
+    }
+
+    /// Wherever the first request breaks off, with or without the last call taking effect, the second
+    /// ends in one object and one record.
+    #[tokio::test]
+    async fn a_request_that_broke_off_anywhere_is_completed_by_its_repetition() {
+        for event in [keyed(pixel()), announced(70)] {
+            for at in 0..3 {
+                for takes_effect in [false, true] {
+                    let world = World::default();
+                    world.breaks(Some(Break { at, takes_effect }));
+                    let (broken, _) = send(&world, NOW, &event).await;
+                    world.breaks(None);
+                    let (status, image) = send(&world, LATER, &event).await;
+                    let case = format!("{at} {takes_effect} {broken} {image}");
+                    assert_eq!(status, 201, "{case}");
+                    let id = image["imageId"].as_str().unwrap();
+                    assert_eq!(world.records().into_keys().collect::<Vec<_>>(), [id], "{case}");
+                    let began = if (at, takes_effect) == (0, false) { LATER } else { NOW };
+                    assert_eq!(world.records()[id]["CreatedAt"]["S"], began, "{case}");
+                    let stored: Vec<_> = world.objects().into_keys().collect();
+                    let expected = (image["status"] == "ready").then(|| format!("uploads/{id}.png"));
+                    assert_eq!(stored, Vec::from_iter(expected), "{case}");
+                    assert_eq!(unlinked(send(&world, LATER, &event).await.1), unlinked(image), "{case}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn doubled_requests_end_in_one_image_and_neither_takes_back_the_other() {
+        let world = World::default();
+        let upload = over(&world.aws());
+        let event = keyed(pixel());
+        let (first, second) = tokio::join!(send_at(&upload, NOW, &event), send_at(&upload, LATER, &event));
+        assert_eq!((first.0, second.0), (201, 201));
+        assert_eq!(unlinked(first.2), unlinked(second.2));
+        // They took turns, so both wrote both, after the second had found a claim and no record.
+        let calls = world.calls();
+        let count = |name: &str| calls.iter().filter(|call| *call == name).count();
+        assert_eq!(["PutItem", "GetItem", "PUT object"].map(count), [4, 1, 2], "{calls:?}");
+        assert_eq!((world.objects().len(), world.records().len()), (1, 1));
+    }
+
+    /// An AWS that refuses to put a record, and says so with this.
+    fn refusing_records(
+        answer: impl Fn(Value) -> String + Send + Sync + 'static,
+    ) -> (catalog::aws::Aws, Calls) {
+        aws(move |call| {
+            let item = call.json()["Item"].take();
+            if item.get("FileName").is_some() { (400, answer(item)) } else { (200, "{}".to_owned()) }
+        })
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_under_a_key_is_not_taken_back() {
+        let (aws, calls) = refusing_records(|_| dynamodb_error("ResourceNotFoundException"));
+        let (status, _, _, line) = send_at(&over(&aws), NOW, &keyed(pixel())).await;
+        assert_eq!(status, 503);
+        assert_eq!(calls.names(), ["PutItem", "PUT object", "PutItem"]);
+        assert!(line["causes"][0].as_str().unwrap().starts_with("put record"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_deleted_meanwhile_leaves_no_object() {
+        let (aws, calls) = refusing_records(|mut item| {
+            item["ImageStatus"] = json!({ "S": "deleting" });
+            let kind = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+            json!({ "__type": kind, "Item": item }).to_string()
+        });
+        assert_eq!(send_at(&over(&aws), NOW, &keyed(pixel())).await.0, 409);
+        assert_eq!(calls.names(), ["PutItem", "PUT object", "PutItem", "DELETE object"]);
+    }
+
+    #[tokio::test]
+    async fn a_sent_image_answers_as_what_has_become_of_it() {
+        let world = World::default();
+        let (_, pending) = send(&world, NOW, &announced(70)).await;
+        let id = pending["imageId"].as_str().unwrap();
+        let (status, again) = send(&world, LATER, &announced(70)).await;
+        assert_eq!((status, &again["imageId"], &again["status"]), (201, &json!(id), &json!("pending")));
+        assert_eq!(again["expiresAt"], "2026-11-23T04:20:09.000Z");
+        let (status, problem) = send(&world, "2026-11-23T05:05:07Z", &announced(70)).await;
+        assert_eq!(
+            (status, problem["detail"].as_str().unwrap()),
+            (409, "the image of this key was not sent in time; use another key")
+        );
+        world.set(
+            id,
+            &json!({
+                "ImageStatus": { "S": "ready" },
+                "Width": { "N": "1" },
+                "Height": { "N": "1" },
+                "UploadDate": { "S": "2026-11-23" },
+                "UploadOrder": { "S": format!("{LATER}#{id}") },
+                "Owner": { "S": "public" },
+            }),
+        );
+        let (status, ready) = send(&world, "2026-11-23T05:05:07Z", &announced(70)).await;
+        assert_eq!((status, &ready["status"], &ready["uploadedAt"]), (201, &json!("ready"), &json!(LATER)));
+        for (status, detail) in [
+            ("rejected", "the image of this key was refused after it had been sent; use another key"),
+            ("deleting", "the image of this key has been deleted; use another key"),
+            ("deleted", "the image of this key has been deleted; use another key"),
+        ] {
+            world.set(id, &json!({ "ImageStatus": { "S": status } }));
+            let (found, problem) = send(&world, LATER, &announced(70)).await;
+            assert_eq!((found, problem["detail"].as_str().unwrap()), (409, detail));
+        }
+    }
+}

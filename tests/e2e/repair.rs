@@ -1,0 +1,92 @@
+//! One image, once: repeats, deletes, and a table built again from the bucket.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::cloud::{Outputs, Stack, skipped};
+use crate::images::{Answer, pictures, send};
+
+impl Outputs {
+    fn delete(&self, path: &str) -> Answer {
+        send("DELETE", &format!("{}{path}", self.url), &[("x-api-key", &self.key)], b"")
+    }
+
+    fn post_with_key(&self, key: &str, body: &serde_json::Value) -> Answer {
+        let headers = [
+            ("x-api-key", self.key.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        send("POST", &format!("{}/upload", self.url), &headers, body.to_string().as_bytes())
+    }
+}
+
+#[test]
+fn a_table_that_was_emptied_is_built_again_from_the_bucket_alone() {
+    if skipped() {
+        return;
+    }
+    let stack = Stack::applied("reindex");
+    let outputs = stack.outputs();
+    for path in pictures() {
+        let data = STANDARD.encode(std::fs::read(&path).unwrap());
+        let name = format!("写真 100% {}", path.file_name().unwrap().to_str().unwrap());
+        assert_eq!(outputs.post(&json!({"fileName": name, "data": data})).status, 201);
+    }
+    let before = stack.emulator.witness(&["records", &outputs.table]);
+    let total = pictures().len();
+    assert_eq!(before.as_array().unwrap().len(), total);
+
+    let whole = stack.json(&["reindex"]);
+    assert_eq!((&whole["written"], &whole["present"]), (&json!(0), &json!(total)), "{whole}");
+    stack.emulator.witness(&["empty", &outputs.table]);
+    assert_eq!(outputs.get("/list").json()["count"], 0);
+    let rebuilt = stack.json(&["reindex"]);
+    assert_eq!((&rebuilt["written"], &rebuilt["unclear"]), (&json!(total), &json!([])), "{rebuilt}");
+    assert_eq!(stack.emulator.witness(&["records", &outputs.table]), before);
+    assert_eq!(outputs.get("/list").json()["count"], json!(total));
+}
+
+#[test]
+fn an_image_is_shown_until_it_is_deleted_and_a_second_delete_finds_none() {
+    if skipped() {
+        return;
+    }
+    let stack = Stack::applied("deleted");
+    let outputs = stack.outputs();
+    let data = STANDARD.encode(std::fs::read(&pictures()[0]).unwrap());
+    let uploaded = outputs.post(&json!({"fileName": "a.jpg", "data": data}));
+    let location = uploaded.header("location").to_owned();
+    let shown = outputs.get(&location);
+    assert_eq!((shown.status, &shown.json()["imageId"]), (200, &uploaded.json()["imageId"]));
+
+    assert_eq!(outputs.delete(&location).status, 204);
+    assert_eq!(outputs.get(&location).status, 404);
+    assert_eq!(outputs.delete(&location).status, 404);
+    assert_eq!(outputs.get("/list").json()["count"], 0);
+    assert_eq!(stack.emulator.witness(&["objects", &outputs.bucket]), json!([]));
+    assert_eq!(outputs.get("/images/no-id").status, 404);
+    // Nothing is left that counts as an image.
+    stack.json(&["destroy"]);
+}
+
+#[test]
+fn an_upload_that_is_repeated_with_its_key_is_one_image() {
+    if skipped() {
+        return;
+    }
+    let stack = Stack::applied("repeated");
+    let outputs = stack.outputs();
+    let pictures: Vec<String> =
+        pictures().iter().map(|path| STANDARD.encode(std::fs::read(path).unwrap())).collect();
+    let body = json!({"fileName": "a.jpg", "data": pictures[0]});
+    let first = outputs.post_with_key("once", &body);
+    let second = outputs.post_with_key("once", &body);
+    assert_eq!((first.status, second.status), (201, 201));
+    assert_eq!(first.json()["imageId"], second.json()["imageId"]);
+    let other = outputs.post_with_key("once", &json!({"fileName": "a.jpg", "data": pictures[1]}));
+    assert_eq!(other.status, 409, "{}", other.json());
+    assert_eq!(stack.emulator.witness(&["objects", &outputs.bucket]).as_array().unwrap().len(), 1);
+    assert_eq!(outputs.get("/list").json()["count"], 1);
+}
