@@ -17,7 +17,7 @@ use crate::package::{self, Artifact};
 use crate::plan::{self, Plan};
 use crate::reindex;
 use crate::report::{self, Progress};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Auth, Settings};
 use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
 use crate::state::{Record, Store};
@@ -171,16 +171,17 @@ pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> any
 }
 
 pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
-    settings::load(common.config.as_deref(), &common.env, None)?;
-    let store = Store::new(&common.state_dir, &common.env);
-    let record = load_existing(&store)?;
-    let aws = Aws::connect().await?;
-    record.check_place(&aws.place, &store.path())?;
+    let (settings, aws, record) = existing(common).await?;
     let names = Names::new(&record.env, &record.region, &record.suffix);
     let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
     let live = live::read(&aws, &names, &known).await?;
+    let wanted = |id: &Id| match id {
+        Id::Image(_) => false,
+        Id::ApiKey | Id::UsagePlan => settings.auth == Auth::ApiKey,
+        _ => true,
+    };
     let mut rows = Vec::new();
-    for id in Id::all().into_iter().filter(|id| !matches!(id, Id::Image(_))) {
+    for id in Id::all().into_iter().filter(wanted) {
         let health = match (id, live.get(&id)) {
             (_, None) => None,
             (Id::Function(f), Some(_)) => lambda::health(&aws, &names, f).await?,
@@ -193,15 +194,21 @@ pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
 }
 
 pub async fn reindex(common: &Common) -> anyhow::Result<ExitCode> {
-    settings::load(common.config.as_deref(), &common.env, None)?;
-    let store = Store::new(&common.state_dir, &common.env);
-    let record = load_existing(&store)?;
-    let aws = Aws::connect().await?;
-    record.check_place(&aws.place, &store.path())?;
+    let (_, aws, record) = existing(common).await?;
     let names = Names::new(&record.env, &record.region, &record.suffix);
     let outcome = reindex::run(&aws, &names, report::reindexing).await?;
     report::reindexed(&outcome, &names, common.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a command about a stack that is there starts from.
+async fn existing(common: &Common) -> anyhow::Result<(Settings, Aws, Record)> {
+    let settings = settings::load(common.config.as_deref(), &common.env, None)?;
+    let store = Store::new(&common.state_dir, &common.env);
+    let record = load_existing(&store)?;
+    let aws = Aws::connect().await?;
+    record.check_place(&aws.place, &store.path())?;
+    Ok((settings, aws, record))
 }
 
 fn load_existing(store: &Store) -> anyhow::Result<Record> {
