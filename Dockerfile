@@ -37,6 +37,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY lambdas lambdas
 COPY provision provision
 COPY tests tests
+COPY bench bench
 ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static" \
     CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static" \

@@ -38,13 +38,19 @@ LOCAL_AWS = env -u AWS_PROFILE -u AWS_SESSION_TOKEN \
 LOCAL_STACK = --env local --state-dir .local/state
 LOCAL_PICTURE = tests/images/coffee.jpg
 
+# Fuzzing: cargo-fuzz installed beside what is built, and what the fuzzers have learned so far.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS = request base64 picture cursor
+FUZZ = $(abspath $(BUILT))/fuzz
+CARGO_FUZZ = $(abspath $(BUILT))/tools/bin/cargo-fuzz
+
 ON_ENV = $(if $(ENV),--env $(ENV))
 WITH_FUNCTIONS = --functions $(RELEASE) $(if $(PACKAGE),--package $(PACKAGE))
 UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-down local-clean provision destroy plan outputs status \
-	build test bench lint fmt check clean need-cargo need-python
+	build test fuzz bench lint fmt check clean need-cargo need-python
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -93,8 +99,23 @@ test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of 
 	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
 	cargo test --workspace $(CARGO_LOCAL)
 
-bench: need-cargo ## Run the benchmarks
-	cargo bench --target $(TARGET) -p tests
+bench: need-cargo ## Time and weigh the release functions; ARGS=--help says what else
+	cargo build --release --target $(TARGET) -p upload -p list
+	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/plain/Cargo.toml
+	cargo run --release --target $(TARGET) -p bench -- $(ARGS)
+
+# A stable compiler takes the flags that fuzzing needs only when it is told to be a nightly one.
+fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute; FUZZ_SECONDS=600 for longer
+	@for parser in $(FUZZ_TARGETS); do \
+		echo "fuzzing: $$parser" && \
+		corpus=$(FUZZ)/corpus/$$parser && mkdir -p $$corpus && cp tests/images/* $$corpus/ && \
+		RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --fuzz-dir fuzz --target $(TARGET) --target-dir $(FUZZ) \
+			$$parser $$corpus $$(ls -d fuzz/seeds/$$parser 2>/dev/null) -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
+
+$(CARGO_FUZZ):
+	cargo install cargo-fuzz --version 0.13.2 --locked --root $(BUILT)/tools --target $(TARGET)
 
 lint: need-cargo ## Check format, lints and the code's own documentation
 	cargo fmt --all --check

@@ -11,6 +11,8 @@
 )]
 
 mod cloud;
+mod contract;
+mod crowd;
 mod images;
 mod input;
 mod lifecycle;

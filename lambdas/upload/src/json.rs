@@ -130,8 +130,16 @@ fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Option<C
 
 fn size(value: Option<&RawValue>) -> Result<Option<u64>, Reject> {
     let invalid = || Reject::invalid("size", "size must be a whole number of bytes above 0");
-    let parsed = value.map(|value| value.get().parse().map_err(|_| invalid())).transpose()?;
+    let parsed = value.map(|value| whole(value.get()).parse().map_err(|_| invalid())).transpose()?;
     if parsed == Some(0) { Err(invalid()) } else { Ok(parsed) }
+}
+
+/// JSON Schema counts `5.0` as a whole number too, and some clients know no other numbers.
+fn whole(number: &str) -> &str {
+    match number.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => whole,
+        _ => number,
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +185,7 @@ mod tests {
     fn what_is_said_of_data_must_be_true() {
         let with = |more: &str| with_json(&format!(r#"{{"fileName":"a","data":"YWJj",{more}}}"#));
         check(with(&format!(r#""size":3,"sha256":"{ABC_SHA256}""#)), &inline("a", None, b"abc"));
+        check(with(r#""size":3.0"#), &inline("a", None, b"abc"));
         check_refused(with(r#""size":4"#), Problem::BadRequest, "size", "data holds 3 bytes");
         let other = ABC_SHA256.replace('b', "c");
         let other = with(&format!(r#""sha256":"{other}""#));
@@ -229,6 +238,7 @@ mod tests {
             (&announce(r#""size":0"#), "size", "size must be a whole number"),
             (&announce(r#""size":-1"#), "size", "size must be a whole number"),
             (&announce(r#""size":1.5"#), "size", "size must be a whole number"),
+            (&announce(r#""size":0.0"#), "size", "size must be a whole number"),
             (&announce(r#""size":"1""#), "size", "size must be a whole number"),
             (&announce(r#""size":99999999999999999999"#), "size", "size must be a whole number"),
             (&announce(r#""size":1,"sha256":"abc""#), "sha256", "a SHA-256 is 64 hexadecimal digits"),

@@ -1,0 +1,75 @@
+//! An event of API Gateway, whatever it holds, becomes a request; and a request is read as an upload
+//! or refused. What is taken keeps to the limits.
+
+#![no_main]
+
+use catalog::file_name::FileName;
+use contract::INLINE_LIMIT;
+use gateway::request::Request;
+use libfuzzer_sys::fuzz_target;
+use serde_json::json;
+
+use crate::asked::Asked;
+
+// `upload` is a program and has no library, so its parser is compiled in here.
+#[path = "../../lambdas/upload/src/asked.rs"]
+mod asked;
+#[path = "../../lambdas/upload/src/json.rs"]
+mod json;
+#[path = "../../lambdas/upload/src/payload.rs"]
+mod payload;
+#[path = "../../lambdas/upload/src/request.rs"]
+mod request;
+
+const MAX: u64 = 10_000_000;
+const CONTENT_TYPES: [&str; 4] = ["application/json", "image/png", "application/octet-stream", "text/html"];
+
+fuzz_target!(|bytes: &[u8]| {
+    // The whole event is a stranger's.
+    read(bytes.to_vec());
+    // The event is API Gateway's, and the body a stranger's.
+    let Some((choice, body)) = bytes.split_first() else { return };
+    let content_type = CONTENT_TYPES[usize::from(choice % 4)];
+    let event = |body: &str, is_base64: bool| {
+        json!({
+            "httpMethod": "POST",
+            "resource": "/upload",
+            "headers": { "Content-Type": content_type, "Content-Disposition": body },
+            "body": body,
+            "isBase64Encoded": is_base64,
+        })
+    };
+    let text = String::from_utf8_lossy(body);
+    let request = read(event(&text, false).to_string().into_bytes());
+    assert_eq!(request.body(), text.as_bytes(), "unescaped, a body is what it was");
+    assert_eq!(request.route().as_deref(), Some("POST /upload"));
+    read(event(&text, true).to_string().into_bytes());
+});
+
+fn read(event: Vec<u8>) -> Request {
+    let request = Request::parse(event);
+    let _ = request.queries().count();
+    let Ok(asked) = request::parse(&request, MAX) else { return request };
+    let _ = asked.fingerprint();
+    let file_name = match asked {
+        Asked::Inline(inline) => {
+            assert!((1..=INLINE_LIMIT).contains(&inline.bytes.len()));
+            inline.file_name
+        }
+        Asked::Announced(announced) => {
+            assert!((1..=MAX).contains(&announced.size));
+            announced.file_name
+        }
+    };
+    check_name(&file_name);
+    request
+}
+
+/// A name that was taken is taken again as it is, and fits where it goes.
+fn check_name(file_name: &FileName) {
+    let name = file_name.as_str();
+    assert!((1..=255).contains(&name.len()) && !name.contains(['/', '\\']));
+    assert_eq!(FileName::parse(name).unwrap().as_str(), name);
+    assert!(file_name.percent_encoded().is_ascii() && file_name.content_disposition().is_ascii());
+    assert!(!file_name.content_disposition().contains(|c: char| c.is_control()));
+}

@@ -1,0 +1,48 @@
+//! openapi.yaml is the truth: schemathesis, which makes requests out of it, finds no answer that is not
+//! as it says. What it cannot know is in `rules.py`, and how it runs in `schemathesis.toml`.
+
+use std::process::Command;
+
+use crate::cloud::{Stack, root, skipped, text};
+
+/// Settings of a stack that does not throttle what tests send at once.
+pub const UNTHROTTLED: &str = "[defaults]\npackage = \"zip\"\nthrottle = { rate = 10000.0, burst = 5000 }\n";
+
+impl Stack {
+    /// Applies a stack that answers 429 to nobody.
+    pub fn apply_unthrottled(&self) {
+        let settings = self.state.path().join("unthrottled.toml");
+        std::fs::write(&settings, UNTHROTTLED).unwrap();
+        self.json(&["apply", "--yes", "--config", settings.to_str().unwrap()]);
+    }
+}
+
+#[test]
+fn every_answer_is_as_openapi_says() {
+    if skipped() {
+        return;
+    }
+    let schemathesis = root().join(".local/venv/bin/schemathesis");
+    if !schemathesis.exists() {
+        eprintln!("skipped: schemathesis needs Python 3.11");
+        return;
+    }
+    let stack = Stack::new("contract");
+    stack.apply_unthrottled();
+    let outputs = stack.outputs();
+    let here = root().join("tests/e2e");
+    let output = Command::new(schemathesis)
+        .arg("--config-file")
+        .arg(here.join("schemathesis.toml"))
+        .arg("run")
+        .arg(root().join("openapi.yaml"))
+        .args(["--no-color", "--url", &outputs.url, "--header", &format!("x-api-key: {}", outputs.key)])
+        .env("PYTHONPATH", here)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        // It leaves a cache where it runs.
+        .current_dir(stack.state.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    stack.json(&["destroy", "--yes", "--delete-images"]);
+}
