@@ -47,17 +47,10 @@ const UNDRAWN: &str = "{suffix}";
 pub async fn plan(common: &Common, code: &CodeFlags) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
     let store = Store::new(&common.state_dir, &common.env);
-    let recorded = store.load()?;
+    // A broken file is worth saying before anything else.
+    store.load()?;
     let aws = Aws::connect().await?;
-    let record = match recorded {
-        Some(record) => Some(record),
-        None => lost(&aws, &settings.env).await?,
-    };
-    let (record, drawn) = match record {
-        Some(record) => (record, true),
-        None => (Record::new(&settings.env, &aws.place, UNDRAWN.to_owned()), false),
-    };
-    record.check_place(&aws.place, &store.path())?;
+    let (record, drawn) = recorded(&aws, &store, &settings.env, || UNDRAWN.to_owned()).await?;
     let (packed, _) = pack(&settings, &aws, code.functions.as_deref())?;
     let (plan, names, _) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan(&plan, &names, &aws.place, common.json)?;
@@ -72,11 +65,11 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
     let aws = Aws::connect().await?;
     let (packed, artifacts) = pack(&settings, &aws, code.functions.as_deref())?;
     let _lock = store.lock()?;
-    let (mut record, drawn) = match store.load()? {
-        Some(record) => (record, true),
-        None => found_or_drawn(&aws, &settings.env, &store).await?,
-    };
-    record.check_place(&aws.place, &store.path())?;
+    let (mut record, drawn) = recorded(&aws, &store, &settings.env, Record::draw_suffix).await?;
+    if !store.path().exists() {
+        // The suffix is on disk before the bucket that bears it is asked for.
+        store.save(&record)?;
+    }
     let (plan, names, api) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan_to_person(&plan, &names, &aws.place);
     if plan.destroys() && !yes {
@@ -110,16 +103,8 @@ pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Resu
     store.load()?;
     let aws = Aws::connect().await?;
     let _lock = store.lock()?;
-    let record = match store.load()? {
-        Some(record) => Some(record),
-        None => lost(&aws, &common.env).await?,
-    };
-    let (mut record, drawn) = match record {
-        Some(record) => (record, true),
-        // Without a bucket there is no suffix, but anything else may still be there.
-        None => (Record::new(&common.env, &aws.place, UNDRAWN.to_owned()), false),
-    };
-    record.check_place(&aws.place, &store.path())?;
+    // Without a bucket there is no suffix, but anything else may still be there.
+    let (mut record, drawn) = recorded(&aws, &store, &common.env, || UNDRAWN.to_owned()).await?;
     let names = Names::new(&record.env, &aws.place.region, &record.suffix);
     record.api_id = apigateway::find(&aws, &names, record.api_id.as_deref()).await?;
     let known = Known { api: record.api_id.as_deref(), bucket: drawn, code: &BTreeMap::new() };
@@ -294,13 +279,21 @@ async fn lost(aws: &Aws, env: &str) -> anyhow::Result<Option<Record>> {
     Ok(suffixes.pop().map(|suffix| Record::new(env, &aws.place, suffix)))
 }
 
-/// The suffix is on disk before the bucket that bears it is asked for.
-async fn found_or_drawn(aws: &Aws, env: &str, store: &Store) -> anyhow::Result<(Record, bool)> {
-    let (record, drawn) = match lost(aws, env).await? {
-        Some(record) => (record, true),
-        None => (Record::new(env, &aws.place, Record::draw_suffix()), false),
+/// The stack's record from the state file or, where that is gone, from its bucket's tag; a new one
+/// with the suffix given, and `false`, where there is no bucket yet.
+async fn recorded(
+    aws: &Aws,
+    store: &Store,
+    env: &str,
+    suffix: impl FnOnce() -> String,
+) -> anyhow::Result<(Record, bool)> {
+    let known = match store.load()? {
+        Some(record) => Some(record),
+        None => lost(aws, env).await?,
     };
-    store.save(&record)?;
+    let drawn = known.is_some();
+    let record = known.unwrap_or_else(|| Record::new(env, &aws.place, suffix()));
+    record.check_place(&aws.place, &store.path())?;
     Ok((record, drawn))
 }
 

@@ -62,6 +62,6 @@ async fn index(aws: &Aws, names: &Names, key: String) -> anyhow::Result<Found> {
     let Ok(record) = Record::from_object(&object.key, &object.content_type, object.size, lookup) else {
         return Ok(Found::Unclear(object.key));
     };
-    let written = dynamodb::put_if_absent(aws, names, dynamodb::item(&record)).await?;
+    let written = dynamodb::put_if_absent(aws, names, &record).await?;
     Ok(if written { Found::Written } else { Found::Present })
 }

@@ -156,7 +156,8 @@ impl Index {
     }
 }
 
-fn to_item(record: &Record) -> Item {
+/// The record as an item of the table.
+pub fn to_item(record: &Record) -> Item {
     let value = |value| match value {
         Value::Text(text) => AttributeValue::S(text),
         Value::Number(number) => AttributeValue::N(number.to_string()),

@@ -1,18 +1,18 @@
 //! DynamoDB: the table of metadata with its global secondary indexes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, CreateGlobalSecondaryIndexAction,
-    DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus,
-    KeySchemaElement, KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, Projection,
-    ProjectionType, ScalarAttributeType, TableDescription, TableStatus, Tag, TimeToLiveSpecification,
-    TimeToLiveStatus,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction,
+    GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType,
+    PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, Projection, ProjectionType,
+    ScalarAttributeType, TableDescription, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use catalog::record::{Record, Value};
+use catalog::index::to_item;
+use catalog::record::Record;
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
 use crate::stack::Names;
@@ -245,30 +245,17 @@ async fn active(client: &Client, name: &str) -> anyhow::Result<()> {
     .await
 }
 
-/// Writes an item where there is none, and answers whether it did.
-pub async fn put_if_absent(
-    aws: &Aws,
-    names: &Names,
-    item: HashMap<String, AttributeValue>,
-) -> anyhow::Result<bool> {
+/// Writes an image's record where there is none, and answers whether it did.
+pub async fn put_if_absent(aws: &Aws, names: &Names, record: &Record) -> anyhow::Result<bool> {
     let put = aws
         .dynamodb
         .put_item()
         .table_name(names.table())
-        .set_item(Some(item))
+        .set_item(Some(to_item(record)))
         .condition_expression("attribute_not_exists(#id)")
         .expression_attribute_names("#id", contract::attribute::IMAGE_ID);
     let answer = optional(put.send().await, "dynamodb:PutItem", &["ConditionalCheckFailedException"])?;
     Ok(answer.is_some())
-}
-
-/// A record of an image as an item.
-pub fn item(record: &Record) -> HashMap<String, AttributeValue> {
-    let value = |value| match value {
-        Value::Text(text) => AttributeValue::S(text),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-    };
-    record.attributes().into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
 }
 
 pub async fn delete(aws: &Aws, names: &Names, live: &Table) -> anyhow::Result<()> {
