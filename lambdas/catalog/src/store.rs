@@ -2,21 +2,22 @@
 //! through URLs that are signed here, without a call, for one object and a short time.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use anyhow::Context;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Region};
-use aws_sdk_s3::presigning::PresigningConfig;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bytes::Bytes;
 use contract::UPLOADS_PREFIX;
 use jiff::Timestamp;
 
 use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
+use crate::digest::Sha256;
 use crate::record::Record;
+use crate::store::client::{Call, Client};
+use crate::store::signer::{Headers, Signer};
 use crate::view::Link;
+
+mod client;
+mod signer;
 
 /// How long a signed URL can be used, for an upload to begin or a download.
 pub const LINK_LIFE: Duration = Duration::from_mins(15);
@@ -25,14 +26,10 @@ pub const LINK_LIFE: Duration = Duration::from_mins(15);
 const ATTEMPT: Duration = Duration::from_millis(2500);
 const OPERATION: Duration = Duration::from_millis(3500);
 
-/// Headers of a signed request that a client sets itself, or that belong to our own trace: the SDK adds
-/// X-Ray's to every request, even to one that is signed for somebody else.
-const NOT_FOR_CLIENTS: [&str; 2] = ["host", "x-amzn-trace-id"];
-
 #[derive(Clone, Debug)]
 pub struct Store {
     client: Client,
-    bucket: String,
+    signer: Signer,
 }
 
 /// A URL to PUT one object to, and the headers without which S3 refuses it.
@@ -44,38 +41,23 @@ pub struct UploadLink {
 
 impl Store {
     pub fn new(aws: &Aws, bucket: &str) -> Store {
-        let mut config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(aws.region.clone()))
-            .credentials_provider(aws.credentials.clone())
-            .http_client(aws.http.clone())
-            .retry_config(Aws::retries())
-            .timeout_config(Aws::timeouts(ATTEMPT, OPERATION));
-        if let Some(endpoint) = &aws.endpoint {
+        let bucket = match &aws.endpoint {
             // An emulator has no name for each bucket.
-            config = config.endpoint_url(endpoint).force_path_style(true);
-        }
-        Store { client: Client::from_conf(config.build()), bucket: bucket.to_owned() }
+            Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+            None => format!("https://{bucket}.s3.{}.{}", aws.region, domain(&aws.region)),
+        };
+        let signer = Signer::new(&aws.credentials, &aws.region, bucket.clone());
+        Store { client: Client::new(aws, &bucket, signer.clone()), signer }
     }
 
-    /// Stores an image that is not there yet.
-    pub async fn put(&self, record: &Record, bytes: Vec<u8>) -> Result<(), Reject> {
-        let put = record.metadata().into_iter().fold(
-            self.client
-                .put_object()
-                .bucket(&self.bucket)
-                .key(record.object_key())
-                .content_type(record.format.media_type())
-                .content_disposition(record.file_name.content_disposition())
-                .if_none_match("*")
-                .set_checksum_sha256(record.sha256.map(|sha256| sha256.base64())),
-            |put, (name, value)| put.metadata(name, value),
-        );
-        // The checksum is signed and S3 holds it against the bytes; signing these as well would only
-        // hash them once more.
-        let sent = put.body(ByteStream::from(bytes)).customize().disable_payload_signing().send().await;
-        match sent {
-            Ok(_) => Ok(()),
+    /// Stores an image that is not there yet. `bytes` are those that the record's checksum was made of.
+    pub async fn put(&self, record: &Record, bytes: Bytes) -> Result<(), Reject> {
+        let sha256 = record.sha256.unwrap_or_else(|| Sha256::of(&bytes));
+        let mut headers = headers(record, Some(sha256));
+        headers.push(("content-disposition".into(), record.file_name.content_disposition()));
+        let path = path(record);
+        match self.client.send(Call { method: "PUT", path, headers, body: bytes, sha256 }).await {
+            Ok(()) => Ok(()),
             // The key's id was drawn at random for these very bytes, once or under an idempotency key
             // that stands for them, so they are what is there already: an attempt of this call, or
             // another request with the same key, stored them.
@@ -88,60 +70,68 @@ impl Store {
 
     /// Deletes an image's object; one that is not there is fine.
     pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
-        let key = record.object_key();
-        let deleted = self.client.delete_object().bucket(&self.bucket).key(&key).send().await;
-        deleted.map(drop).map_err(|error| aws::failure(format!("delete object {key}"), error))
+        let deleted = self.client.send(without_body("DELETE", path(record))).await;
+        deleted.map_err(|error| aws::failure(format!("delete object {}", record.object_key()), error))
     }
 
     /// Signs a PUT of exactly the announced bytes: type, length, metadata and, if known, the checksum
     /// are part of the signature, and so is that nothing may be there yet.
-    pub async fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Reject> {
-        let put = record.metadata().into_iter().fold(
-            self.client
-                .put_object()
-                .bucket(&self.bucket)
-                .key(record.object_key())
-                .content_type(record.format.media_type())
-                .content_length(i64::try_from(record.size).unwrap_or(i64::MAX))
-                .if_none_match("*")
-                .set_checksum_sha256(record.sha256.map(|sha256| sha256.base64())),
-            |put, (name, value)| put.metadata(name, value),
-        );
-        let signed = put.presigned(signing(now)?).await;
-        let signed = signed.map_err(|error| aws::failure("sign an upload", error))?;
-        let headers = signed.headers().filter(|(name, _)| !NOT_FOR_CLIENTS.contains(name));
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(UploadLink { link: link(signed.uri(), now), headers })
+    pub fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Reject> {
+        let mut headers = headers(record, record.sha256);
+        headers.push(("content-length".into(), record.size.to_string()));
+        let url = self.signer.url("PUT", &path(record), None, &headers, now, LINK_LIFE);
+        let headers = headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
+        Ok(UploadLink { link: link(url, now)?, headers })
     }
 
     /// Signs a GET that saves the image under its own name.
-    pub async fn download_link(&self, record: &Record, now: Timestamp) -> Result<Link, Reject> {
-        let get = self.client.get_object().bucket(&self.bucket).key(record.object_key());
-        let get = get.response_content_disposition(record.file_name.content_disposition());
-        let signed = get.presigned(signing(now)?).await;
-        let signed = signed.map_err(|error| aws::failure("sign a download", error))?;
-        Ok(link(signed.uri(), now))
+    pub fn download_link(&self, record: &Record, now: Timestamp) -> Result<Link, Reject> {
+        let disposition = record.file_name.content_disposition();
+        let query = Some(("response-content-disposition", disposition.as_str()));
+        link(self.signer.url("GET", &path(record), query, &Headers::new(), now, LINK_LIFE), now)
     }
 
     /// Opens the connection that the first request would wait for. The answer, a refusal even, does
     /// not matter.
     pub async fn warm(&self) {
-        let head = self.client.head_object().bucket(&self.bucket).key(format!("{UPLOADS_PREFIX}warm"));
-        tokio::time::timeout(WARM_TIME, head.send()).await.ok();
+        let head = self.client.send(without_body("HEAD", format!("/{UPLOADS_PREFIX}warm")));
+        tokio::time::timeout(WARM_TIME, head).await.ok();
     }
 }
 
-fn signing(now: Timestamp) -> Result<PresigningConfig, Reject> {
-    PresigningConfig::builder()
-        .start_time(SystemTime::from(now))
-        .expires_in(LINK_LIFE)
-        .build()
-        .context("set up signing")
-        .map_err(Reject::Internal)
+/// What ends the host names of a region's services:
+/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>.
+fn domain(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some("eusc") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
 }
 
-fn link(url: &str, now: Timestamp) -> Link {
-    Link { url: url.to_owned(), expires_at: now + LINK_LIFE }
+/// Object keys are made of characters that stand for themselves in a URL.
+fn path(record: &Record) -> String {
+    format!("/{}", record.object_key())
+}
+
+fn without_body(method: &'static str, path: String) -> Call {
+    Call { method, path, headers: Headers::new(), body: Bytes::new(), sha256: Sha256::of(b"") }
+}
+
+/// What an object is written with, whoever writes it.
+fn headers(record: &Record, sha256: Option<Sha256>) -> Headers {
+    let mut headers = Headers::from([
+        ("content-type".into(), record.format.media_type().to_owned()),
+        ("if-none-match".into(), "*".to_owned()),
+    ]);
+    headers.extend(sha256.map(|sha256| ("x-amz-checksum-sha256".into(), sha256.base64())));
+    let metadata = record.metadata().into_iter();
+    headers.extend(metadata.map(|(name, value)| (format!("x-amz-meta-{name}").into(), value)));
+    headers
+}
+
+fn link(url: anyhow::Result<String>, now: Timestamp) -> Result<Link, Reject> {
+    Ok(Link { url: url.map_err(Reject::Internal)?, expires_at: now + LINK_LIFE })
 }
 
 #[cfg(test)]
@@ -174,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn an_upload_url_signs_all_that_binds_the_upload() {
         let (store, calls) = store();
-        let upload = store.upload_link(&pending(true), now()).await.unwrap();
+        let upload = store.upload_link(&pending(true), now()).unwrap();
         assert_eq!(
             query(&upload.link.url, "X-Amz-SignedHeaders"),
             "content-length%3Bcontent-type%3Bhost%3Bif-none-match%3Bx-amz-checksum-sha256%3Bx-amz-meta-file-name"
@@ -199,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_upload_url_without_a_known_checksum_signs_the_rest() {
-        let upload = store().0.upload_link(&pending(false), now()).await.unwrap();
+        let upload = store().0.upload_link(&pending(false), now()).unwrap();
         assert_eq!(
             query(&upload.link.url, "X-Amz-SignedHeaders"),
             "content-length%3Bcontent-type%3Bhost%3Bif-none-match%3Bx-amz-meta-file-name"
@@ -209,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_download_url_names_the_file_and_needs_no_header() {
         let (store, calls) = store();
-        let url = store.download_link(&testing::record(), now()).await.unwrap().url;
+        let url = store.download_link(&testing::record(), now()).unwrap().url;
         assert!(url.starts_with(
             "https://pictures.s3.ap-northeast-1.amazonaws.com/uploads/019aaf2c-0000-7000-8000-000000000001.png?"
         ));
@@ -224,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn an_object_says_what_it_is_and_is_hashed_once() {
         let (store, calls) = store();
-        store.put(&testing::record(), b"abc".to_vec()).await.unwrap();
+        store.put(&testing::record(), "abc".into()).await.unwrap();
         let call = calls.all().remove(0);
         for (name, value) in [
             ("content-type", "image/png"),
@@ -234,7 +224,7 @@ mod tests {
             ),
             ("if-none-match", "*"),
             ("x-amz-checksum-sha256", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
-            ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+            ("x-amz-content-sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
             ("x-amz-meta-file-name", "%E5%86%99%E7%9C%9F.png"),
             ("x-amz-meta-width", "3"),
             ("x-amz-meta-height", "2"),
@@ -251,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn an_object_that_an_earlier_attempt_stored_is_stored() {
         let (aws, _) = aws(|_| (412, s3_error("PreconditionFailed")));
-        Store::new(&aws, "pictures").put(&testing::record(), b"abc".to_vec()).await.unwrap();
+        Store::new(&aws, "pictures").put(&testing::record(), "abc".into()).await.unwrap();
     }
 
     #[track_caller]
@@ -269,7 +259,8 @@ mod tests {
         for (status, code, busy, attempts) in [
             (503, "SlowDown", true, 3),
             (500, "InternalError", true, 3),
-            (409, "ConditionalRequestConflict", true, 1),
+            (409, "ConditionalRequestConflict", true, 3),
+            (400, "RequestTimeout", true, 3),
             (403, "AccessDenied", false, 1),
             (404, "NoSuchBucket", false, 1),
         ] {

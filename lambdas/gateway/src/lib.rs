@@ -1,5 +1,5 @@
 //! The functions' side of API Gateway: the event that carries a request (`request`, with the string
-//! that holds its body in `text`), the answer as the event's sender wants it (`reply`), and the loop
+//! that holds its body found by `text`), the answer as the event's sender wants it (`reply`), and the loop
 //! between the two (`serve`).
 //!
 //! This is a crate of its own because both functions need it and `catalog` knows no event. It reads
@@ -12,4 +12,4 @@ pub mod request;
 pub mod serve;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod text;
+pub mod text;

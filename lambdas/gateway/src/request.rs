@@ -2,13 +2,10 @@
 //! are not read, and one of another type than it should have counts as absent:
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
 
-use std::ops::Range;
-
 use catalog::answer::{Problem, Reject};
 use contract::{ROUTES, Route, path};
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::text;
 
@@ -20,16 +17,14 @@ pub struct Request {
     queries: Pairs,
     path: Pairs,
     is_base64: bool,
-    /// The event, with the body unescaped where it was.
-    event: Vec<u8>,
-    body: Range<usize>,
+    body: Vec<u8>,
 }
 
 type Pairs = Vec<(String, String)>;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Event<'a> {
+struct Event {
     http_method: Value,
     resource: Value,
     headers: Value,
@@ -37,39 +32,36 @@ struct Event<'a> {
     query_string_parameters: Value,
     multi_value_query_string_parameters: Value,
     path_parameters: Value,
-    #[serde(borrow)]
-    body: Option<&'a RawValue>,
     is_base64_encoded: Value,
 }
 
 impl Request {
     /// Reads an event; what is none becomes a request for nothing.
     pub fn parse(mut event: Vec<u8>) -> Request {
-        let parsed: Event<'_> = serde_json::from_slice(&event).unwrap_or_default();
+        let body = text::string_value(&event, "body");
+        let parsed = match &body {
+            Some(body) => serde_json::from_slice(&text::without(&event, body)),
+            None => serde_json::from_slice(&event),
+        };
+        let Ok(parsed) = parsed else { return Request::default() };
+        let parsed: Event = parsed;
         let first = |single: &Value, multiple: &Value| {
             let pairs = pairs(single);
             if pairs.is_empty() { self::pairs(multiple) } else { pairs }
         };
-        let mut request = Request {
+        match body {
+            Some(body) => text::unescape(&mut event, body),
+            None => event.clear(),
+        }
+        Request {
             method: parsed.http_method.as_str().unwrap_or_default().to_owned(),
             resource: parsed.resource.as_str().unwrap_or_default().to_owned(),
             headers: first(&parsed.headers, &parsed.multi_value_headers),
             queries: first(&parsed.multi_value_query_string_parameters, &parsed.query_string_parameters),
             path: pairs(&parsed.path_parameters),
             is_base64: parsed.is_base64_encoded == Value::Bool(true),
-            ..Request::default()
-        };
-        let string = parsed.body.map(RawValue::get).filter(|raw| raw.starts_with('"'));
-        let inside = string.map(|raw| {
-            let start = raw.as_ptr().addr() - event.as_ptr().addr() + 1;
-            start..start + raw.len() - 2
-        });
-        if let Some(inside) = inside {
-            let length = text::unescape(&mut event[inside.clone()]);
-            request.body = inside.start..inside.start + length;
-            request.event = event;
+            body: event,
         }
-        request
     }
 
     pub fn method(&self) -> &str {
@@ -102,7 +94,12 @@ impl Request {
 
     /// The body as it came: text, or base64 if [`Request::is_base64`].
     pub fn body(&self) -> &[u8] {
-        &self.event[self.body.clone()]
+        &self.body
+    }
+
+    /// The body, without copying it.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
     }
 
     /// Whether API Gateway encoded the body, as it does for binary media types.

@@ -1,25 +1,71 @@
-//! Takes the escapes out of a JSON string where it lies. The result is never longer, so the buffer
-//! does for both, and a body of 6 MB is moved once instead of being copied to a second place.
+//! JSON that holds one large string, an image in most cases. Such a string is found, taken out and
+//! freed of its escapes where it lies, in the buffer that it came in; what is left is small, and read
+//! by an ordinary parser, which also judges whether it is JSON at all.
 
-/// Unescapes the inside of a JSON string and returns the length of the result, which begins where the
-/// string did. Text that no JSON string can hold is kept as it is; half a surrogate pair becomes
-/// U+FFFD.
-pub(crate) fn unescape(text: &mut [u8]) -> usize {
-    let end = text.len();
-    let (mut read, mut write) = (0, 0);
+use std::ops::Range;
+
+/// Where the value of a key lies, between its quotes, if the JSON is an object and the value a string.
+/// A key that is written with escapes is not found.
+pub fn string_value(json: &[u8], key: &str) -> Option<Range<usize>> {
+    let (mut depth, mut at) = (0usize, 0);
+    // Whether the last string was the key, and whether a colon came after it.
+    let (mut named, mut wanted) = (false, false);
+    while let Some(byte) = json.get(at) {
+        at += 1;
+        match byte {
+            b'"' => {
+                let inside = at..string_end(json, at)?;
+                if wanted && depth == 1 {
+                    return Some(inside);
+                }
+                at = inside.end + 1;
+                named = depth == 1 && json.get(inside) == Some(key.as_bytes());
+            }
+            b':' => wanted = named,
+            b',' => (named, wanted) = (false, false),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The place of the quote that ends the string which begins at `start`.
+fn string_end(json: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
+        if json.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+/// The same JSON with that string empty.
+pub fn without(json: &[u8], string: &Range<usize>) -> Vec<u8> {
+    [&json[..string.start], &json[string.end..]].concat()
+}
+
+/// Makes the buffer hold what the string in it means. Text that no JSON string can hold is kept as it
+/// is; half a surrogate pair becomes U+FFFD. The result is never longer than the string.
+pub fn unescape(buffer: &mut Vec<u8>, string: Range<usize>) {
+    let Range { start: mut read, end } = string;
+    let mut write = 0;
     while read < end {
-        let plain = memchr::memchr(b'\\', &text[read..]).unwrap_or(end - read);
-        text.copy_within(read..read + plain, write);
+        let plain = memchr::memchr(b'\\', &buffer[read..end]).unwrap_or(end - read);
+        buffer.copy_within(read..read + plain, write);
         read += plain;
         write += plain;
         if read < end {
-            let (bytes, length, consumed) = escape(&text[read..]);
-            text[write..write + length].copy_from_slice(&bytes[..length]);
+            let (bytes, length, consumed) = escape(&buffer[read..end]);
+            buffer[write..write + length].copy_from_slice(&bytes[..length]);
             read += consumed;
             write += length;
         }
     }
-    write
+    buffer.truncate(write);
 }
 
 /// What the escape at the beginning means: some bytes, how many they are, and how many they were.
@@ -61,9 +107,41 @@ mod tests {
 
     #[track_caller]
     fn check(escaped: &str, expected: &str) {
-        let mut text = escaped.as_bytes().to_vec();
-        let length = unescape(&mut text);
-        assert_eq!(std::str::from_utf8(&text[..length]), Ok(expected), "{escaped}");
+        for (before, after) in [("", ""), ("\\\"", "\"}")] {
+            let mut text = format!("{before}{escaped}{after}").into_bytes();
+            unescape(&mut text, before.len()..before.len() + escaped.len());
+            assert_eq!(std::str::from_utf8(&text), Ok(expected), "{escaped}");
+        }
+    }
+
+    #[track_caller]
+    fn check_value(json: &str, expected: Option<&str>) {
+        let found = string_value(json.as_bytes(), "body");
+        assert_eq!(found.map(|range| &json[range]), expected, "{json}");
+    }
+
+    #[test]
+    fn a_value_is_that_of_the_outermost_object() {
+        check_value(r#"{"body":"猫"}"#, Some("猫"));
+        check_value(r#" { "a" : "body" , "body" : "x\"y\\" , "z" : 1 } "#, Some(r#"x\"y\\"#));
+        check_value(r#"{"a":{"body":"x"},"b":["body","x"],"c":"\"body\":\"x\"","body":"y"}"#, Some("y"));
+        check_value(r#"{"body":"first","body":"second"}"#, Some("first"));
+        for none in [
+            "",
+            "body",
+            r#""body":"x""#,
+            r#"["body","x"]"#,
+            r#"[{"body":"x"}]"#,
+            r#"{"body":null,"a":"x"}"#,
+            r#"{"body":["x"]}"#,
+            r#"{"a":"body","b":"x"}"#,
+            r#"{"body":"x"#,
+            r#"{"body":"x\"#,
+            r#"{"body":"x\"}"#,
+            "}}}{",
+        ] {
+            check_value(none, None);
+        }
     }
 
     #[test]
@@ -87,7 +165,21 @@ mod tests {
 
         #[test]
         fn any_bytes_can_be_read(mut bytes: Vec<u8>) {
-            prop_assert!(unescape(&mut bytes) <= bytes.len());
+            let length = bytes.len();
+            string_value(&bytes, "");
+            unescape(&mut bytes, 0..length);
+            prop_assert!(bytes.len() <= length);
+        }
+
+        #[test]
+        fn a_value_is_found_where_a_parser_finds_it(key: String, value: String, before: String) {
+            let json = serde_json::json!({ "": [key.clone(), { key.clone(): before }], "body": value });
+            let mut json = json.to_string().into_bytes();
+            let found = string_value(&json, "body").unwrap();
+            let rest: serde_json::Value = serde_json::from_slice(&without(&json, &found)).unwrap();
+            prop_assert_eq!(&rest["body"], "");
+            unescape(&mut json, found);
+            prop_assert_eq!(String::from_utf8(json), Ok(value));
         }
     }
 }

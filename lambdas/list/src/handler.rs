@@ -49,7 +49,7 @@ impl List {
         let page = line.timed("dynamodbQueryMs", page).await?;
         let mut images = Vec::with_capacity(page.records.len());
         for record in &page.records {
-            images.push(View::ready(record, self.store.download_link(record, now).await?));
+            images.push(View::ready(record, self.store.download_link(record, now)?));
         }
         let next_cursor = page.next.map(|position| cursor::encode(&asked.listing, position));
         let body = Listed { count: images.len(), images, next_cursor };
@@ -66,7 +66,7 @@ impl List {
         let record = line.timed("dynamodbGetMs", self.index.get(image_id)).await?;
         let record = record.filter(|record| record.is_visible(now)).ok_or_else(nothing)?;
         let view = match record.status {
-            Status::Ready { .. } => View::ready(&record, self.store.download_link(&record, now).await?),
+            Status::Ready { .. } => View::ready(&record, self.store.download_link(&record, now)?),
             _ => View::unfinished(&record),
         };
         Ok(self.answers.json(StatusCode::OK, &view))

@@ -1,5 +1,6 @@
 //! What a client can ask of `POST /upload`, whichever way it asks.
 
+use bytes::Bytes;
 use catalog::answer::{Problem, Reject};
 use catalog::digest::Sha256;
 use catalog::file_name::FileName;
@@ -35,7 +36,7 @@ impl Asked {
 pub(crate) struct Inline {
     pub(crate) file_name: FileName,
     pub(crate) declared: Option<Format>,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     pub(crate) sha256: Sha256,
 }
 
@@ -55,7 +56,7 @@ impl Inline {
     pub(crate) fn new(
         file_name: FileName,
         declared: Option<Format>,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         max_upload_bytes: u64,
     ) -> Result<Inline, Reject> {
         if bytes.len() > INLINE_LIMIT {
@@ -86,7 +87,12 @@ pub(crate) mod testing {
 
     pub(crate) fn inline(file_name: &str, declared: Option<Format>, bytes: &[u8]) -> Asked {
         let file_name = FileName::parse(file_name).unwrap();
-        Asked::Inline(Inline { file_name, declared, bytes: bytes.to_vec(), sha256: Sha256::of(bytes) })
+        Asked::Inline(Inline {
+            file_name,
+            declared,
+            bytes: Bytes::copy_from_slice(bytes),
+            sha256: Sha256::of(bytes),
+        })
     }
 
     #[track_caller]

@@ -2,10 +2,13 @@
 //! is to come.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use bytes::Bytes;
 use catalog::answer::{Problem, Reject};
 use catalog::digest::Sha256;
 use catalog::file_name::FileName;
+use gateway::text::{string_value, unescape, without};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -33,8 +36,13 @@ struct Fields<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-pub(crate) fn parse(body: &[u8], max_upload_bytes: u64) -> Result<Asked, Reject> {
-    let fields = fields(body)?;
+pub(crate) fn parse(body: Vec<u8>, max_upload_bytes: u64) -> Result<Asked, Reject> {
+    // The image is taken out first: to parse the little that is left takes no time.
+    let (rest, image) = match string_value(&body, "data") {
+        Some(data) => (without(&body, &data), Some((body, data))),
+        None => (body, None),
+    };
+    let fields = fields(&rest)?;
     let file_name = text("fileName", fields.file_name)?
         .ok_or_else(|| Reject::invalid("fileName", "the file name is missing"))?;
     let file_name = FileName::parse(&file_name)?;
@@ -46,9 +54,18 @@ pub(crate) fn parse(body: &[u8], max_upload_bytes: u64) -> Result<Asked, Reject>
         })
     });
     let sha256 = sha256.transpose()?;
-    match text("data", fields.data)? {
-        Some(data) => {
-            let inline = inline(file_name, content_type.as_deref(), &data, max_upload_bytes)?;
+    let image = match image {
+        Some((body, data)) if memchr::memchr(b'\\', &body[data.clone()]).is_none() => Some((body, data)),
+        Some((mut body, data)) => {
+            unescape(&mut body, data);
+            Some(whole(body))
+        }
+        // It may still be there, under a name that is written with escapes.
+        None => text("data", fields.data)?.map(|text| whole(text.into_owned().into_bytes())),
+    };
+    match image {
+        Some((buffer, data)) => {
+            let inline = inline(file_name, content_type.as_deref(), buffer, data, max_upload_bytes)?;
             hold_promises(&inline, size, sha256)?;
             Ok(Asked::Inline(inline))
         }
@@ -56,16 +73,26 @@ pub(crate) fn parse(body: &[u8], max_upload_bytes: u64) -> Result<Asked, Reject>
     }
 }
 
+fn whole(buffer: Vec<u8>) -> (Vec<u8>, Range<usize>) {
+    let whole = 0..buffer.len();
+    (buffer, whole)
+}
+
+/// Takes the image out of the buffer that it came in.
 fn inline(
     file_name: FileName,
     content_type: Option<&str>,
-    data: &str,
+    mut buffer: Vec<u8>,
+    data: Range<usize>,
     max_upload_bytes: u64,
 ) -> Result<Inline, Reject> {
-    let (of_url, base64) = payload::unwrap(data)?;
+    let (of_url, start) = payload::unwrap(&buffer[data.clone()])?;
     let declared = content_type.or(of_url).filter(|declared| *declared != ANY_BYTES);
     let declared = declared.map(known_format).transpose()?;
-    Inline::new(file_name, declared, payload::decode(base64)?, max_upload_bytes)
+    let start = data.start + start;
+    let length = payload::decode(&mut buffer[start..data.end])?;
+    let bytes = Bytes::from(buffer).slice(start..start + length);
+    Inline::new(file_name, declared, bytes, max_upload_bytes)
 }
 
 fn announced(
@@ -117,12 +144,6 @@ fn fields(body: &[u8]) -> Result<Fields<'_>, Reject> {
 
 fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Reject> {
     let Some(json) = value.map(RawValue::get) else { return Ok(None) };
-    // This is JSON already, so a string without a backslash is what stands between its quotes. Of an
-    // image in base64 that is found out ten times faster than by parsing it again.
-    let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    if let Some(inside) = inside.filter(|inside| memchr::memchr(b'\\', inside.as_bytes()).is_none()) {
-        return Ok(Some(Cow::Borrowed(inside)));
-    }
     let parsed = serde_json::from_str::<Text<'a>>(json);
     let Text(text) = parsed.map_err(|_| Reject::invalid(field, format!("{field} must be a string")))?;
     Ok(Some(text))
@@ -130,12 +151,12 @@ fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Option<C
 
 fn size(value: Option<&RawValue>) -> Result<Option<u64>, Reject> {
     let invalid = || Reject::invalid("size", "size must be a whole number of bytes above 0");
-    let parsed = value.map(|value| whole(value.get()).parse().map_err(|_| invalid())).transpose()?;
+    let parsed = value.map(|value| without_zeros(value.get()).parse().map_err(|_| invalid())).transpose()?;
     if parsed == Some(0) { Err(invalid()) } else { Ok(parsed) }
 }
 
 /// JSON Schema counts `5.0` as a whole number too, and some clients know no other numbers.
-fn whole(number: &str) -> &str {
+fn without_zeros(number: &str) -> &str {
     match number.split_once('.') {
         Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => whole,
         _ => number,
@@ -153,7 +174,7 @@ mod tests {
     const ABC_SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     fn with_json(body: &str) -> Result<Asked, Reject> {
-        parse(body.as_bytes(), 100)
+        parse(body.as_bytes().to_vec(), 100)
     }
 
     #[test]
@@ -167,6 +188,7 @@ mod tests {
             with_json(r#"{"fileName":"a","data":"data:image\/gif;base64,YWJj"}"#),
             &inline("a", Some(Format::Gif), b"abc"),
         );
+        check(with_json(r#"{"fileName":"a","d\u0061ta":"YWJj"}"#), &inline("a", None, b"abc"));
         check(
             with_json(r#"{"fileName":"a","contentType":"application/octet-stream","data":"YW\nJj"}"#),
             &inline("a", None, b"abc"),

@@ -33,9 +33,7 @@ const GRACE: SignedDuration = SignedDuration::from_hours(1);
 impl Upload {
     pub(crate) async fn keep(&self, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
         let key = request.header(claim::HEADER).map(Key::parse).transpose()?;
-        let asked = request::parse(&request, self.max_upload_bytes)?;
-        // It is larger than the image, which has been taken out of it.
-        drop(request);
+        let asked = request::parse(request, self.max_upload_bytes)?;
         let fingerprint = key.map(|key| (key, asked.fingerprint()));
         match asked {
             Asked::Inline(inline) => self.take(inline, fingerprint, line, now).await,
@@ -59,7 +57,7 @@ impl Upload {
         let picture = picture::inspect(&inline.bytes, inline.declared, self.max_pixels)?;
         let claim = self.claim(key, line, now).await?;
         if let Some(record) = self.made_before(&claim, line).await? {
-            return self.answer_again(&record, now).await;
+            return self.answer_again(&record, now);
         }
         let record = Record {
             image_id: claim.image_id,
@@ -70,7 +68,7 @@ impl Upload {
             created_at: claim.at,
             status: Status::ready(picture.width, picture.height, claim.at),
         };
-        let download = self.store.download_link(&record, now).await?;
+        let download = self.store.download_link(&record, now)?;
         if let Err(reject) = line.timed("s3PutMs", self.store.put(&record, inline.bytes)).await {
             // An answer that got lost may hide an object that was stored.
             if claim.by == Claimant::Nobody && matches!(reject, Reject::Busy(_)) {
@@ -88,7 +86,7 @@ impl Upload {
                 if matches!(other.status, Status::Deleting | Status::Deleted { .. }) {
                     self.forget_object(&other, line).await;
                 }
-                self.answer_again(&other, now).await
+                self.answer_again(&other, now)
             }
             Err(reject) => {
                 if claim.by == Claimant::Nobody {
@@ -109,7 +107,7 @@ impl Upload {
     ) -> Result<Answer, Reject> {
         let claim = self.claim(key, line, now).await?;
         if let Some(record) = self.made_before(&claim, line).await? {
-            return self.answer_again(&record, now).await;
+            return self.answer_again(&record, now);
         }
         let record = Record {
             image_id: claim.image_id,
@@ -120,10 +118,10 @@ impl Upload {
             created_at: claim.at,
             status: Status::Pending { expires_at: claim.at + LINK_LIFE + GRACE },
         };
-        let upload = self.upload_link(&record, now).await?;
+        let upload = self.upload_link(&record, now)?;
         match line.timed("dynamodbPutMs", self.index.put(&record)).await? {
             None => Ok(self.created(&record, &Pending::new(&record, upload))),
-            Some(other) => self.answer_again(&other, now).await,
+            Some(other) => self.answer_again(&other, now),
         }
     }
 
@@ -148,15 +146,15 @@ impl Upload {
     }
 
     /// Tells of the image that a request with the same key made, as it is now.
-    async fn answer_again(&self, record: &Record, now: Timestamp) -> Result<Answer, Reject> {
+    fn answer_again(&self, record: &Record, now: Timestamp) -> Result<Answer, Reject> {
         let over = |detail| Err(Reject::refused(Problem::Conflict, detail).because_of(claim::HEADER));
         match record.status {
             Status::Ready { .. } => {
-                let download = self.store.download_link(record, now).await?;
+                let download = self.store.download_link(record, now)?;
                 Ok(self.created(record, &View::ready(record, download)))
             }
             Status::Pending { .. } => {
-                let upload = self.upload_link(record, now).await?;
+                let upload = self.upload_link(record, now)?;
                 Ok(self.created(record, &Pending::new(record, upload)))
             }
             Status::Rejected { .. } => {
@@ -169,12 +167,12 @@ impl Upload {
     }
 
     /// A URL that the pending record outlives by some time for the upload itself.
-    async fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Reject> {
+    fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Reject> {
         if now > record.created_at + GRACE {
             let detail = "the image of this key was not sent in time; use another key";
             return Err(Reject::refused(Problem::Conflict, detail).because_of(claim::HEADER));
         }
-        self.store.upload_link(record, now).await
+        self.store.upload_link(record, now)
     }
 
     fn created(&self, record: &Record, body: &impl Serialize) -> Answer {

@@ -1,5 +1,5 @@
 //! Base64 as people send it: of either alphabet, padded or not, broken into lines, or as a `data:`
-//! URL. The common case is decoded in one pass into one buffer.
+//! URL. It is decoded where it lies.
 
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 use base64::{DecodeError, Engine};
@@ -7,50 +7,61 @@ use catalog::answer::Reject;
 
 const FIELD: &str = "data";
 
-/// The media type that a `data:` URL declares, if it is one, and the base64 in it.
-pub(crate) fn unwrap(data: &str) -> Result<(Option<&str>, &str), Reject> {
-    let Some(url) = strip_prefix_ignore_case(data.trim_start(), "data:") else { return Ok((None, data)) };
-    let (header, base64) = url
-        .split_once(',')
-        .ok_or_else(|| Reject::invalid(FIELD, "the data: URL has no comma before its data"))?;
+/// The media type that a `data:` URL declares, if it is one, and where the base64 begins.
+pub(crate) fn unwrap(data: &[u8]) -> Result<(Option<&str>, usize), Reject> {
+    let url = data.trim_ascii_start();
+    let Some((scheme, url)) = url.split_at_checked(SCHEME.len()) else { return Ok((None, 0)) };
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Ok((None, 0));
+    }
+    let invalid = |detail| Reject::invalid(FIELD, detail);
+    let comma = memchr::memchr(b',', url);
+    let comma = comma.ok_or_else(|| invalid("the data: URL has no comma before its data"))?;
+    let header = std::str::from_utf8(&url[..comma]).unwrap_or_default();
     let (media_type, encoding) = header.rsplit_once(';').unwrap_or(("", header));
     if !encoding.trim().eq_ignore_ascii_case("base64") {
-        return Err(Reject::invalid(FIELD, "the data: URL is not base64"));
+        return Err(invalid("the data: URL is not base64"));
     }
-    Ok((Some(media_type).filter(|media_type| !media_type.is_empty()), base64))
+    let media_type = Some(media_type).filter(|media_type| !media_type.is_empty());
+    Ok((media_type, data.len() - url.len() + comma + 1))
 }
 
-pub(crate) fn decode(base64: &str) -> Result<Vec<u8>, Reject> {
-    let decoded = match decode_once(base64.as_bytes()) {
+const SCHEME: &[u8] = b"data:";
+
+/// Replaces the base64 by what it encodes, which begins where it did, and returns the length of that.
+pub(crate) fn decode(base64: &mut [u8]) -> Result<usize, Reject> {
+    let decoded = match decode_once(base64) {
         // White space is rare, so it is looked for only after it got in the way.
         Err(DecodeError::InvalidByte(_, byte)) if byte.is_ascii_whitespace() => {
-            let joined: String = base64.split_ascii_whitespace().collect();
-            decode_once(joined.as_bytes())
+            let mut joined = base64.to_vec();
+            joined.retain(|byte| !byte.is_ascii_whitespace());
+            let length = decode_once(&mut joined);
+            length.inspect(|length| base64[..*length].copy_from_slice(&joined[..*length]))
         }
         decoded => decoded,
     };
     match decoded {
-        Ok(bytes) if bytes.is_empty() => Err(Reject::invalid(FIELD, "the image is empty")),
-        Ok(bytes) => Ok(bytes),
+        Ok(0) => Err(Reject::invalid(FIELD, "the image is empty")),
+        Ok(length) => Ok(length),
         Err(error) => Err(Reject::invalid(FIELD, format!("this is no base64: {error}"))),
     }
 }
 
 /// What most clients send is taken by a decoder that reads 32 characters at a time; the other
 /// spellings, and what is wrong with those that are none, are left to one that knows them all.
-pub(crate) fn decode_once(base64: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(base64) {
-        return Ok(bytes);
+pub(crate) fn decode_once(base64: &mut [u8]) -> Result<usize, DecodeError> {
+    // It is checked first, because what failed in the middle could not be read again.
+    if base64_simd::STANDARD.check(base64).is_ok()
+        && let Ok(bytes) = base64_simd::STANDARD.decode_inplace(base64)
+    {
+        return Ok(bytes.len());
     }
-    match STANDARD_PAD_INDIFFERENT.decode(base64) {
-        Err(DecodeError::InvalidByte(_, b'-' | b'_')) => URL_SAFE_PAD_INDIFFERENT.decode(base64),
+    let bytes = match STANDARD_PAD_INDIFFERENT.decode(&*base64) {
+        Err(DecodeError::InvalidByte(_, b'-' | b'_')) => URL_SAFE_PAD_INDIFFERENT.decode(&*base64),
         decoded => decoded,
-    }
-}
-
-fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let (start, rest) = text.split_at_checked(prefix.len())?;
-    start.eq_ignore_ascii_case(prefix).then_some(rest)
+    }?;
+    base64[..bytes.len()].copy_from_slice(&bytes);
+    Ok(bytes.len())
 }
 
 #[cfg(test)]
@@ -61,11 +72,13 @@ mod tests {
 
     #[track_caller]
     fn check(data: &str, expected: Result<(Option<&str>, &[u8]), &str>) {
-        let found = unwrap(data).and_then(|(media_type, base64)| Ok((media_type, decode(base64)?)));
+        let mut buffer = data.as_bytes().to_vec();
+        let found = unwrap(data.as_bytes()).and_then(|(media_type, start)| {
+            let length = decode(&mut buffer[start..])?;
+            Ok((media_type, &buffer[start..start + length]))
+        });
         match (found, expected) {
-            (Ok((media_type, bytes)), Ok((expected_type, expected_bytes))) => {
-                assert_eq!((media_type, bytes.as_slice()), (expected_type, expected_bytes));
-            }
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
             (Err(reject), Err(detail)) => assert_eq!(reject.to_string(), detail),
             (found, expected) => panic!("{data:?} gave {found:?} instead of {expected:?}"),
         }
@@ -102,8 +115,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_quick_decoder_takes_nothing_that_the_thorough_one_does_not(text in "[A-Za-z0-9+/=]{0,80}") {
-            if let Ok(quick) = base64_simd::STANDARD.decode_to_vec(&text) {
-                prop_assert_eq!(Ok(quick), STANDARD_PAD_INDIFFERENT.decode(&text));
+            if base64_simd::STANDARD.check(text.as_bytes()).is_ok() {
+                let thorough = STANDARD_PAD_INDIFFERENT.decode(&text);
+                let mut quick = text.into_bytes();
+                let length = decode_once(&mut quick).unwrap();
+                quick.truncate(length);
+                prop_assert_eq!(Ok(quick), thorough);
             }
         }
     }
@@ -116,7 +133,7 @@ mod tests {
         check("YWJ!", Err("this is no base64: Invalid symbol 33, offset 3."));
         check("猫", Err("this is no base64: Invalid symbol 231, offset 0."));
         for broken in ["YWJjZ", "Y", "YWJj=", "YW==Jj", "=YWJj", "+-++", "-+--", "YWK", "<svg/>"] {
-            assert!(decode(broken).is_err(), "{broken}");
+            assert!(decode(&mut broken.as_bytes().to_vec()).is_err(), "{broken}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use catalog::answer::{Problem, Reject};
 use catalog::file_name::{self, FileName};
 use gateway::request::Request;
@@ -12,12 +13,12 @@ use crate::{json, payload};
 
 const JSON_TYPE: &str = "application/json";
 
-pub(crate) fn parse(request: &Request, max_upload_bytes: u64) -> Result<Asked, Reject> {
+pub(crate) fn parse(request: Request, max_upload_bytes: u64) -> Result<Asked, Reject> {
     let media_type = request.header("content-type").unwrap_or(JSON_TYPE);
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        JSON_TYPE if request.is_base64() => json::parse(&body(request)?, max_upload_bytes),
-        JSON_TYPE => json::parse(request.body(), max_upload_bytes),
+        JSON_TYPE if request.is_base64() => json::parse(body(request)?, max_upload_bytes),
+        JSON_TYPE => json::parse(request.into_body(), max_upload_bytes),
         ANY_BYTES => from_bytes(request, None, max_upload_bytes),
         image if image.starts_with("image/") => from_bytes(request, Some(image), max_upload_bytes),
         other => Err(Reject::refused(
@@ -27,7 +28,7 @@ pub(crate) fn parse(request: &Request, max_upload_bytes: u64) -> Result<Asked, R
     }
 }
 
-fn from_bytes(request: &Request, declared: Option<&str>, max: u64) -> Result<Asked, Reject> {
+fn from_bytes(request: Request, declared: Option<&str>, max: u64) -> Result<Asked, Reject> {
     let declared = declared.map(known_format).transpose()?;
     let named = request.query("fileName").map(Cow::Borrowed).or_else(|| {
         let header = request.header("content-disposition")?;
@@ -36,17 +37,17 @@ fn from_bytes(request: &Request, declared: Option<&str>, max: u64) -> Result<Ask
     let file_name = FileName::parse(&named.ok_or_else(|| {
         Reject::invalid("fileName", "name the file with ?fileName= or a Content-Disposition header")
     })?)?;
-    Ok(Asked::Inline(Inline::new(file_name, declared, body(request)?, max)?))
+    Ok(Asked::Inline(Inline::new(file_name, declared, Bytes::from(body(request)?), max)?))
 }
 
 /// The body's bytes: API Gateway sends those of binary media types as base64.
-fn body(request: &Request) -> Result<Vec<u8>, Reject> {
-    let bytes = if request.is_base64() {
-        let decoded = payload::decode_once(request.body());
-        decoded.map_err(|_| Reject::invalid("body", "the body came as broken base64"))?
-    } else {
-        request.body().to_vec()
-    };
+fn body(request: Request) -> Result<Vec<u8>, Reject> {
+    let is_base64 = request.is_base64();
+    let mut bytes = request.into_body();
+    if is_base64 {
+        let length = payload::decode_once(&mut bytes);
+        bytes.truncate(length.map_err(|_| Reject::invalid("body", "the body came as broken base64"))?);
+    }
     if bytes.is_empty() { Err(Reject::invalid("body", "the body is empty")) } else { Ok(bytes) }
 }
 
@@ -68,7 +69,7 @@ mod tests {
     }
 
     fn with_json(body: &str) -> Result<Asked, Reject> {
-        parse(&event(&json!({ "headers": { "Content-Type": "application/json" }, "body": body })), MAX)
+        parse(event(&json!({ "headers": { "Content-Type": "application/json" }, "body": body })), MAX)
     }
 
     #[test]
@@ -95,7 +96,7 @@ mod tests {
             "isBase64Encoded": true,
         });
         whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        parse(&event(&whole), MAX)
+        parse(event(&whole), MAX)
     }
 
     #[test]
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_body_without_a_type_is_taken_for_json() {
-        let asked = parse(&event(&json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# })), MAX);
+        let asked = parse(event(&json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# })), MAX);
         check(asked, &inline("a", None, b"abc"));
     }
 }
