@@ -14,14 +14,18 @@ const MOST_ITEMS: usize = 51;
 
 /// Serves both services on one address.
 pub(crate) fn serve() -> anyhow::Result<SocketAddr> {
+    http::serve(handler())
+}
+
+pub(crate) fn handler() -> impl Fn(&Request, &mut dyn Write) -> anyhow::Result<()> + Send + Sync + 'static {
     let items: Vec<Item> = (0..MOST_ITEMS).map(Item::new).collect();
-    http::serve(move |request, connection| {
+    move |request, connection| {
         let answer = match request.header("x-amz-target") {
             Some(target) => dynamodb(target, request, &items)?,
             None => s3(request),
         };
         Ok(connection.write_all(&answer)?)
-    })
+    }
 }
 
 fn s3(request: &Request) -> Vec<u8> {

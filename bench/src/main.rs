@@ -3,9 +3,11 @@
 //! what is seen is our own cost. Nothing fails for being slow; a wrong answer does.
 
 mod aws;
+mod distant;
 mod event;
 mod function;
 mod http;
+mod languages;
 mod measure;
 mod report;
 mod runtime;
@@ -17,6 +19,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
+use crate::distant::Distant;
+use crate::function::{Endpoint, Program};
 use crate::report::Report;
 use crate::scenario::Scenario;
 
@@ -31,10 +35,16 @@ struct Cli {
     /// Run only the scenarios whose name contains this, such as "large" or "list"
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     only: String,
+    /// Compare with Python and JavaScript instead, from the folder that `make bench-languages` fills
+    #[arg(long, value_name = "DIR")]
+    languages: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
 }
+
+/// Events from this size on are not sent over TLS: that would measure its cipher.
+const LARGE: usize = 1_000_000;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -61,12 +71,30 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
     let mut scenarios = scenario::all();
     scenarios.retain(|scenario| scenario.name.contains(&cli.only));
     anyhow::ensure!(!scenarios.is_empty(), "no scenario's name contains {:?}", cli.only);
-    let aws = aws::serve()?;
+    let aws = Endpoint { url: format!("http://{}", aws::serve()?), roots: None };
+    if let Some(installed) = &cli.languages {
+        scenarios.retain(|scenario| scenario.is_plain);
+        let compare = |scenario: &Scenario| {
+            report::progress(scenario.name);
+            languages::compare(scenario, &folder, installed, &aws)
+                .with_context(|| format!("measure {}", scenario.name))
+        };
+        let languages = scenarios.iter().map(compare).collect::<anyhow::Result<_>>()?;
+        return Ok(Report { languages, ..Report::default() });
+    }
     let binaries = measure::binaries(&folder)?;
     let compare = |scenario: &Scenario| {
         report::progress(scenario.name);
-        measure::compare(scenario, &folder, aws).with_context(|| format!("measure {}", scenario.name))
+        measure::compare(scenario, &folder, &aws).with_context(|| format!("measure {}", scenario.name))
     };
-    let scenarios = scenarios.iter().map(compare).collect::<anyhow::Result<_>>()?;
-    Ok(Report { binaries, scenarios })
+    let compared = scenarios.iter().map(compare).collect::<anyhow::Result<_>>()?;
+    let distant = Distant::serve()?;
+    scenarios.retain(|scenario| scenario.event.len() < LARGE);
+    let distant = |scenario: &Scenario| {
+        report::progress(&format!("{} over TLS", scenario.name));
+        let program = Program { file: folder.join(scenario.function.name()), ..Program::default() };
+        distant.measure(scenario, &program).with_context(|| format!("measure {} over TLS", scenario.name))
+    };
+    let distant = scenarios.iter().map(distant).collect::<anyhow::Result<_>>()?;
+    Ok(Report { binaries, scenarios: compared, distant, languages: Vec::new() })
 }

@@ -6,12 +6,16 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::distant::FirstRequest;
+use crate::languages::Throughput;
 use crate::measure::{Binary, Comparison, Figures};
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) binaries: Vec<Binary>,
     pub(crate) scenarios: Vec<Comparison>,
+    pub(crate) distant: Vec<FirstRequest>,
+    pub(crate) languages: Vec<Throughput>,
 }
 
 pub(crate) fn print(report: &Report, json: bool) {
@@ -30,14 +34,41 @@ pub(crate) fn error(error: &anyhow::Error) {
 }
 
 fn tables(report: &Report) -> String {
+    if !report.languages.is_empty() {
+        return languages(&report.languages);
+    }
     let titles = ["warm ms", "p95 ms", "first ms", "init ms", "peak MB"].map(str::to_owned);
     let head = row("scenario", "", &titles);
     let scenarios = report.scenarios.iter().map(rows);
+    let distant = report.distant.iter().map(|FirstRequest { scenario, init_ms, first_ms, warm_ms }| {
+        let ratio = first_ms / warm_ms;
+        format!("{scenario:<25} {warm_ms:>9.2} {first_ms:>9.2} {ratio:>8.2}x {init_ms:>9.2}\n")
+    });
+    let distant_head = format!(
+        "\n{:<25} {:>9} {:>9} {:>9} {:>9}\n",
+        "TLS, 20 ms away", "warm ms", "first ms", "ratio", "init ms"
+    );
     let binaries = format!("\n{:<25} {:>9} {:>9}\n", "binary", "MB", "zip MB");
     let weights = report.binaries.iter().map(|Binary { name, bytes, zip_bytes }| {
         format!("{name:<25} {:>9} {:>9}\n", megabytes(*bytes), megabytes(*zip_bytes))
     });
-    std::iter::once(head).chain(scenarios).chain([binaries]).chain(weights).collect()
+    let tables = std::iter::once(head).chain(scenarios).chain([distant_head]).chain(distant);
+    tables.chain([binaries]).chain(weights).collect()
+}
+
+fn languages(throughputs: &[Throughput]) -> String {
+    let head = format!(
+        "{:<17} {:>9} {:>9} {:>9}   requests per CPU second\n",
+        "scenario", "cloudpix", "Python", "Node"
+    );
+    let line = |Throughput { scenario, cloudpix, python, node }: &Throughput| {
+        let (to_python, to_node) = (cloudpix / python, cloudpix / node);
+        format!(
+            "{scenario:<17} {cloudpix:>9.0} {python:>9.0} {node:>9.0}   \
+             {to_python:.1}x Python, {to_node:.1}x Node\n"
+        )
+    };
+    std::iter::once(head).chain(throughputs.iter().map(line)).collect()
 }
 
 fn rows(comparison: &Comparison) -> String {
