@@ -21,6 +21,7 @@ use crate::function::{Endpoint, Function, Program};
 use crate::http;
 use crate::measure::{STARTS, median_ms};
 use crate::scenario::Scenario;
+use crate::table::Table;
 
 /// As from a function to a service of its region at worst.
 const ROUND_TRIP: Duration = Duration::from_millis(20);
@@ -44,7 +45,7 @@ pub(crate) struct Distant {
 }
 
 impl Distant {
-    pub(crate) fn serve() -> anyhow::Result<Distant> {
+    pub(crate) fn serve(table: Arc<Table>) -> anyhow::Result<Distant> {
         let made =
             rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).context("make a certificate")?;
         let mut roots = NamedTempFile::new().context("make a file for a certificate")?;
@@ -67,7 +68,7 @@ impl Distant {
             let tls = ServerConnection::new(Arc::clone(&config)).context("start TLS")?;
             Ok(StreamOwned::new(tls, distant))
         };
-        let address = http::serve_over(secure, aws::handler())?;
+        let address = http::serve_over(secure, aws::handler(table))?;
         let endpoint = Endpoint { url: format!("https://{address}"), roots: Some(roots.path().to_owned()) };
         Ok(Distant { endpoint, _roots: roots })
     }

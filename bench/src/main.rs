@@ -11,18 +11,23 @@ mod languages;
 mod measure;
 mod report;
 mod runtime;
+mod scale;
 mod scenario;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use contract::Function;
 
 use crate::distant::Distant;
 use crate::function::{Endpoint, Program};
 use crate::report::Report;
 use crate::scenario::Scenario;
+use crate::table::Table;
 
 /// Time and weigh the functions beside plain ones, in one run.
 ///
@@ -43,6 +48,9 @@ struct Cli {
     json: bool,
 }
 
+/// The images that are listed, and how many of them each day has.
+const IMAGES: usize = 1000;
+const PER_DAY: f64 = 100.0;
 /// Events from this size on are not sent over TLS: that would measure its cipher.
 const LARGE: usize = 1_000_000;
 
@@ -71,7 +79,8 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
     let mut scenarios = scenario::all();
     scenarios.retain(|scenario| scenario.name.contains(&cli.only));
     anyhow::ensure!(!scenarios.is_empty(), "no scenario's name contains {:?}", cli.only);
-    let aws = Endpoint { url: format!("http://{}", aws::serve()?), roots: None };
+    let table = Arc::new(Table::new(IMAGES, PER_DAY));
+    let aws = Endpoint { url: format!("http://{}", aws::serve(Arc::clone(&table))?), roots: None };
     if let Some(installed) = &cli.languages {
         scenarios.retain(|scenario| scenario.is_plain);
         let compare = |scenario: &Scenario| {
@@ -88,7 +97,7 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
         measure::compare(scenario, &folder, &aws).with_context(|| format!("measure {}", scenario.name))
     };
     let compared = scenarios.iter().map(compare).collect::<anyhow::Result<_>>()?;
-    let distant = Distant::serve()?;
+    let distant = Distant::serve(table)?;
     scenarios.retain(|scenario| scenario.event.len() < LARGE);
     let distant = |scenario: &Scenario| {
         report::progress(&format!("{} over TLS", scenario.name));
@@ -96,5 +105,10 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
         distant.measure(scenario, &program).with_context(|| format!("measure {} over TLS", scenario.name))
     };
     let distant = scenarios.iter().map(distant).collect::<anyhow::Result<_>>()?;
-    Ok(Report { binaries, scenarios: compared, distant, languages: Vec::new() })
+    let mut scale = Vec::new();
+    if scenarios.iter().any(|scenario| scenario.function == Function::List) {
+        report::progress("lists of 1,000 and of 200,000 images");
+        scale = scale::measure(&folder).context("measure lists")?;
+    }
+    Ok(Report { binaries, scenarios: compared, distant, scale, languages: Vec::new() })
 }

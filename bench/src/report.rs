@@ -9,12 +9,14 @@ use serde::Serialize;
 use crate::distant::FirstRequest;
 use crate::languages::Throughput;
 use crate::measure::{Binary, Comparison, Figures};
+use crate::scale::PageCost;
 
 #[derive(Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) binaries: Vec<Binary>,
     pub(crate) scenarios: Vec<Comparison>,
     pub(crate) distant: Vec<FirstRequest>,
+    pub(crate) scale: Vec<PageCost>,
     pub(crate) languages: Vec<Throughput>,
 }
 
@@ -52,8 +54,18 @@ fn tables(report: &Report) -> String {
     let weights = report.binaries.iter().map(|Binary { name, bytes, zip_bytes }| {
         format!("{name:<25} {:>9} {:>9}\n", megabytes(*bytes), megabytes(*zip_bytes))
     });
+    let scale_head = format!(
+        "\n{:<25} {:>9} {:>9} {:>9} {:>9}\n",
+        "a page of 50 out of", "a day has", "warm ms", "RCU", "items"
+    );
+    let scale_head = (!report.scale.is_empty()).then_some(scale_head);
+    let scale =
+        report.scale.iter().map(|PageCost { images, per_day, asked, warm_ms, read_units, items_read }| {
+            let what = format!("{images}, {asked}");
+            format!("{what:<25} {per_day:>9} {warm_ms:>9.2} {read_units:>9.1} {items_read:>9.1}\n")
+        });
     let tables = std::iter::once(head).chain(scenarios).chain([distant_head]).chain(distant);
-    tables.chain([binaries]).chain(weights).collect()
+    tables.chain(scale_head).chain(scale).chain([binaries]).chain(weights).collect()
 }
 
 fn languages(throughputs: &[Throughput]) -> String {

@@ -54,16 +54,20 @@ pub(crate) fn all() -> Vec<Scenario> {
                 json!({ "status": "pending" }),
             )
         },
-        Scenario {
-            name: "list of 50",
-            function: Function::List,
-            event: event::listing(),
-            runs: MANY,
-            is_plain: true,
-            status: 200,
-            answer: json!({ "count": 50 }),
-        },
+        listing(),
     ]
+}
+
+pub(crate) fn listing() -> Scenario {
+    Scenario {
+        name: "list of 50",
+        function: Function::List,
+        event: event::listing(&Value::Null),
+        runs: MANY,
+        is_plain: true,
+        status: 200,
+        answer: json!({ "count": 50 }),
+    }
 }
 
 impl Scenario {
