@@ -26,6 +26,7 @@ STOP_SECONDS = 20
 HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 SERVER = HERE / "server.py"
+LAYERS = HERE / "layers.py"
 VENV = HERE.parent / ".local" / "venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
@@ -97,7 +98,7 @@ def install():
 def start(directory, port, until):
     if not STAMP.exists():
         fail("MiniStack is not installed yet", f"run: python3 {HERE / 'emulator.py'} install")
-    stamp = digest(REQUIREMENTS, SERVER)
+    stamp = digest(REQUIREMENTS, SERVER, LAYERS)
     running = server(directory)
     if running:
         asked = port in (0, running["port"])

@@ -26,6 +26,8 @@ from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import persistence, responses
 
+import layers
+
 # Operations that change nothing, by how their names begin, where the headers give a name.
 READS = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
 ITEM_WRITES = ("BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem")
@@ -171,7 +173,8 @@ def changes(scope):
     """The service that a request may change, by the name in its signature, and the operation if named."""
     headers = dict(scope["headers"])
     operation = headers.get(b"x-amz-target", b"").decode("latin-1").rpartition(".")[2]
-    if scope["method"] in ("GET", "HEAD", "OPTIONS") or operation.startswith(READS):
+    unchanged = operation.startswith(READS) or operation in layers.TRANSIENT
+    if unchanged or scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None, operation
     credential = headers.get(b"authorization", b"").decode("latin-1").partition("Credential=")[2]
     if not credential:
@@ -203,6 +206,7 @@ def main():
     if arguments.until:
         threading.Thread(target=end_with, args=(arguments.until,), daemon=True).start()
 
+    layers.install()
     logging.getLogger("persistence").setLevel(logging.WARNING)
     config = Config()
     config.bind = [f"127.0.0.1:{arguments.port}"]

@@ -109,11 +109,11 @@ pub async fn run<'a>(
 impl Site<'_> {
     async fn perform(&self, step: &Step, progress: impl Fn(String)) -> anyhow::Result<()> {
         match &step.action {
-            Action::Create(desired) => self.create(step.id, desired).await,
+            Action::Create(desired) => self.create(step.id, desired, progress).await,
             Action::Update { live, desired, .. } => self.update(step.id, live, desired).await,
             Action::Replace { live, desired, .. } => {
-                self.delete(step.id, live, progress).await?;
-                self.create(step.id, desired).await
+                self.delete(step.id, live, &progress).await?;
+                self.create(step.id, desired, &progress).await
             }
             Action::Delete(live) => self.delete(step.id, live, progress).await,
         }
@@ -135,7 +135,7 @@ impl Site<'_> {
             .with_context(|| format!("the function {} is not packed", function.name()))
     }
 
-    async fn create(&self, id: Id, desired: &Resource) -> anyhow::Result<()> {
+    async fn create(&self, id: Id, desired: &Resource, progress: impl Fn(String)) -> anyhow::Result<()> {
         let Site { aws, names, .. } = *self;
         match (id, desired) {
             (Id::Bucket, Resource::Bucket(desired)) => s3::create(aws, names, desired).await,
@@ -144,12 +144,16 @@ impl Site<'_> {
             (Id::Role(f), Resource::Role(desired)) => iam::create(aws, names, f, desired).await,
             (Id::Repository(f), Resource::Repository(desired)) => ecr::create(aws, names, f, desired).await,
             (Id::Image(f), Resource::Image(_)) => match self.artifact(f)? {
-                Artifact::Image(image) => ecr::push_image(aws, names, f, image).await,
+                Artifact::Image(image) => {
+                    let progress = |sent, total| progress(pushed(sent, total));
+                    ecr::push_image(aws, names, f, image, progress).await
+                }
                 Artifact::Zip(_) => bail!("the function {} is packed as a zip file", f.name()),
             },
             (Id::Function(f), Resource::Function(desired)) => {
                 lambda::create(aws, names, f, desired, self.artifact(f)?).await
             }
+            (Id::Alias(f), Resource::Alias(desired)) => lambda::create_alias(aws, names, f, desired).await,
             (Id::Permission(f), Resource::Permission(desired)) => {
                 lambda::set_permission(aws, names, f, &self.api()?, &BTreeMap::new(), &desired.callers).await
             }
@@ -188,6 +192,7 @@ impl Site<'_> {
             (Id::Function(f), R::Function(live), R::Function(desired)) => {
                 lambda::update(aws, names, f, live, desired, self.artifact(f)?).await
             }
+            (Id::Alias(f), _, R::Alias(desired)) => lambda::update_alias(aws, names, f, desired).await,
             (Id::Permission(f), R::Permission(live), R::Permission(desired)) => {
                 lambda::set_permission(aws, names, f, &self.api()?, &live.callers, &desired.callers).await
             }
@@ -217,9 +222,10 @@ impl Site<'_> {
             (Id::LogGroup(f), _) => logs::delete(aws, names, f).await,
             (Id::Role(f), _) => iam::delete(aws, names, f).await,
             (Id::Repository(f), _) => ecr::delete(aws, names, f).await,
-            // An image goes with its repository, or when the repository's lifecycle policy says so.
+            // An image goes with its repository, or when `release` finds that no version uses it.
             (Id::Image(_), _) => Ok(()),
             (Id::Function(f), _) => lambda::delete(aws, names, f).await,
+            (Id::Alias(f), _) => lambda::delete_alias(aws, names, f).await,
             (Id::Permission(f), Resource::Permission(live)) => {
                 lambda::set_permission(aws, names, f, "", &live.callers, &BTreeMap::new()).await
             }
@@ -233,4 +239,9 @@ impl Site<'_> {
             (id, _) => bail!("the plan holds something else as {id:?}"),
         }
     }
+}
+
+fn pushed(sent: usize, total: usize) -> String {
+    let tenths = |bytes: usize| format!("{}.{}", bytes / 1_000_000, bytes % 1_000_000 / 100_000);
+    format!("{} of {} MB pushed", tenths(sent), tenths(total))
 }

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use contract::Function;
 
 use crate::settings::Package;
 
@@ -23,6 +24,8 @@ use crate::settings::Package;
         provision plan                       what `apply` would change, field by field\n  \
         provision apply                      create the stack, or bring it back to what it should be\n  \
         provision apply --env staging        another stack beside it, in the same account\n  \
+        provision deploy upload              new code for one function, taken back if it does not work\n  \
+        provision rollback upload            the version before it again, in seconds\n  \
         provision outputs --api-key --json   the API's URL and key, for a script\n  \
         provision destroy                    remove the stack; refused while it holds images\n\n\
         Exit codes: 0 done, 1 error, 2 changes pending (plan only)."
@@ -85,6 +88,38 @@ pub enum Command {
         #[arg(long)]
         keep_images: bool,
     },
+    /// Bring new code to the functions, and nothing else
+    ///
+    /// What differs from what runs is packed and pushed and becomes a new version, which the API calls
+    /// from then on. Then each is tried through the API; one that does not do its work is taken back.
+    /// Stopped in between, it goes on from there when run again.
+    Deploy {
+        /// Only this function: upload or list
+        #[arg(value_parser = function)]
+        function: Option<Function>,
+        #[command(flatten)]
+        code: Code,
+        /// Leave a new version in place untried, as on an emulator that cannot run it
+        #[arg(long)]
+        no_smoke_test: bool,
+    },
+    /// Let the API call an earlier version of a function
+    ///
+    /// Nothing is built or pushed. The next `deploy` or `apply` brings what is built again.
+    Rollback {
+        /// upload or list
+        #[arg(value_parser = function)]
+        function: Function,
+        /// The version to go to; without it the one before
+        #[arg(long, value_name = "VERSION")]
+        to: Option<u64>,
+    },
+    /// Show the versions that there are to go back to, and the one that the API calls
+    Versions {
+        /// Only this function: upload or list
+        #[arg(value_parser = function)]
+        function: Option<Function>,
+    },
     /// Print where the stack is: URL, names, account
     Outputs {
         /// Print the API key too; it is a secret
@@ -101,6 +136,12 @@ pub enum Command {
     /// Every object carries what its record needs, so a table that was lost or restored to an earlier
     /// moment is made whole from the bucket alone. Records that are there are not touched.
     Reindex,
+}
+
+fn function(name: &str) -> Result<Function, String> {
+    let found = Function::ALL.into_iter().find(|function| function.name() == name);
+    let known = Function::ALL.map(Function::name).join(" and ");
+    found.ok_or_else(|| format!("there are the functions {known}"))
 }
 
 #[derive(Debug, Args)]

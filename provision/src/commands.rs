@@ -11,16 +11,19 @@ use contract::Function;
 use crate::apply::{self, Site};
 use crate::aws::{Aws, apigateway, lambda, s3};
 use crate::cli::{Code as CodeFlags, Common};
+use crate::commands::release::{Release, Trial};
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
 use crate::package::{self, Artifact};
 use crate::plan::{self, Plan};
 use crate::reindex;
 use crate::report::{self, Progress};
-use crate::settings::{self, Auth, Settings};
+use crate::settings::{self, Auth, Package, Settings};
 use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
 use crate::state::{Record, Store};
+
+pub mod release;
 
 /// What `destroy` does with images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,15 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
     if !plan.is_empty() && aws.endpoint.is_none() {
         let asked = Outputs::new(&record, None).with_api_key(&aws).await?;
         progress.wait("the API to answer", asked.wait_until_it_answers()).await?;
+    }
+    // A new version may not do its work; an emulator need not be able to run one that is an image.
+    let runs = aws.endpoint.is_none() || settings.package == Package::Zip;
+    let trial = if runs { Trial::Smoke } else { Trial::None };
+    let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
+    let of_record = Outputs::new(&record, aws.endpoint.as_deref());
+    progress.wait("the smoke test", release.settle(&Function::ALL, of_record, trial)).await?;
+    for function in release::moved(&plan) {
+        release.prune(function, settings.package).await?;
     }
     report::applied(&plan, &done, &names, &outputs, common.json)?;
     if aws.endpoint.is_none() {

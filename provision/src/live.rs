@@ -22,7 +22,12 @@ pub struct Known<'a> {
 
 /// Reads every resource there can be, wanted or not, so that what is no longer wanted is found.
 pub async fn read(aws: &Aws, names: &Names, known: &Known<'_>) -> anyhow::Result<Stack> {
-    let reads = Id::all().into_iter().map(async |id| {
+    read_some(aws, names, known, Id::all()).await
+}
+
+/// Reads those of `ids` that exist.
+pub async fn read_some(aws: &Aws, names: &Names, known: &Known<'_>, ids: Vec<Id>) -> anyhow::Result<Stack> {
+    let reads = ids.into_iter().map(async |id| {
         let found = read_one(aws, names, known, id).await;
         let found = found.with_context(|| format!("read the {} {}", id.kind(), names.of(id)))?;
         anyhow::Ok(found.map(|resource| (id, resource)))
@@ -43,6 +48,7 @@ async fn read_one(aws: &Aws, names: &Names, known: &Known<'_>, id: Id) -> anyhow
             None => None,
         },
         (Id::Function(f), _) => lambda::read(aws, names, f).await?.map(Resource::Function),
+        (Id::Alias(f), _) => lambda::read_alias(aws, names, f).await?.map(Resource::Alias),
         (Id::Permission(f), api) => {
             lambda::read_permission(aws, names, f, api).await?.map(Resource::Permission)
         }

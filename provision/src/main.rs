@@ -11,6 +11,7 @@ mod plan;
 mod reindex;
 mod report;
 mod settings;
+mod smoke;
 mod stack;
 mod state;
 
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use commands::release;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -28,6 +30,12 @@ async fn main() -> ExitCode {
         Command::Destroy { yes, delete_images, keep_images } => {
             commands::destroy(&common, yes, commands::Images::choice(delete_images, keep_images)).await
         }
+        Command::Deploy { function, code, no_smoke_test } => {
+            let trial = if no_smoke_test { release::Trial::None } else { release::Trial::Smoke };
+            release::deploy(&common, &code, function, trial).await
+        }
+        Command::Rollback { function, to } => release::rollback(&common, function, to).await,
+        Command::Versions { function } => release::versions(&common, function).await,
         Command::Outputs { api_key, curl } => commands::outputs(&common, api_key, curl.as_deref()).await,
         Command::Status => commands::status(&common).await,
         Command::Reindex => commands::reindex(&common).await,

@@ -119,8 +119,8 @@ pub fn plan(desired: &Stack, live: &Stack, names: &Names) -> Result<Plan, Vec<Re
         .map(|(id, _)| *id)
         .collect();
     for (id, wanted) in desired {
-        // A permission is a part of its function and goes with it.
-        let gone = matches!(id, Id::Permission(f) if replaced.contains(&Id::Function(*f)));
+        // An alias and a permission are parts of their function and go with it.
+        let gone = matches!(id, Id::Alias(f) | Id::Permission(f) if replaced.contains(&Id::Function(*f)));
         match live.get(id).filter(|_| !gone) {
             Some(is) if is == wanted => plan.unchanged.push(*id),
             Some(is) => {
@@ -155,7 +155,9 @@ fn foreign(id: Id, is: &Resource, names: &Names) -> Option<Refusal> {
 /// Whether AWS can change one into the other without deleting it.
 fn can_become(is: &Resource, wanted: &Resource) -> bool {
     match (is, wanted) {
-        (Resource::Function(is), Resource::Function(wanted)) => is.code.package == wanted.code.package,
+        (Resource::Function(is), Resource::Function(wanted)) => {
+            is.configuration.code.package == wanted.configuration.code.package
+        }
         (Resource::Table(is), Resource::Table(wanted)) => is.partition_key == wanted.partition_key,
         _ => true,
     }

@@ -369,5 +369,9 @@ pub fn status(
     Ok(rows.iter().all(|(_, health)| health.is_some()))
 }
 
+mod release;
+
+pub use release::{deployed, rolled_back, versions};
+
 #[cfg(test)]
 mod tests;

@@ -78,6 +78,8 @@ pub struct Settings {
     pub allow_origin: String,
     pub log_retention_days: i32,
     pub keep_deleted_days: i32,
+    /// Of each function, how many of its newest versions stay.
+    pub keep_versions: usize,
     /// Pixels.
     pub max_pixels: u64,
     /// Bytes.
@@ -103,6 +105,7 @@ struct Layer {
     allow_origin: Option<String>,
     log_retention_days: Option<i32>,
     keep_deleted_days: Option<i32>,
+    keep_versions: Option<usize>,
     max_pixels: Option<u64>,
     max_upload_bytes: Option<u64>,
     #[serde(default)]
@@ -192,6 +195,7 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
         allow_origin: over.allow_origin.or(base.allow_origin).unwrap_or_else(|| "*".to_owned()),
         log_retention_days: over.log_retention_days.or(base.log_retention_days).unwrap_or(30),
         keep_deleted_days: over.keep_deleted_days.or(base.keep_deleted_days).unwrap_or(30),
+        keep_versions: over.keep_versions.or(base.keep_versions).unwrap_or(10),
         max_pixels: over.max_pixels.or(base.max_pixels).unwrap_or(100_000_000),
         max_upload_bytes: over.max_upload_bytes.or(base.max_upload_bytes).unwrap_or(100 << 20),
     };
@@ -232,6 +236,8 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
          400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 and 3653"
     );
     range("keep-deleted-days", settings.keep_deleted_days, 1, 36_500)?;
+    // One to run and one to go back to, at the least; all are looked at, one by one, when a new one comes.
+    range("keep-versions", settings.keep_versions, 2, 50)?;
     range("max-pixels", settings.max_pixels, 1, 10_000_000_000)?;
     // S3 takes 5 GiB in one PUT.
     range("max-upload-bytes", settings.max_upload_bytes, 1, 5 << 30)?;
@@ -311,6 +317,7 @@ mod tests {
         check_error("[defaults]\nlog-retention-days = 31\n", &["log-retention-days = 31"]);
         check_error("[defaults]\nallow-origin = \"example.com\"\n", &["allow-origin", "https://example.com"]);
         check_error("[defaults]\nallow-origin = \"https://a'b\"\n", &["allow-origin"]);
+        check_error("[defaults]\nkeep-versions = 1\n", &["keep-versions = 1", "2 to 50"]);
         check_error("[defaults.throttle]\nrate = nan\n", &["throttle.rate"]);
     }
 

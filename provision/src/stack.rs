@@ -9,11 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::Function;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use resource::{
-    ApiKey, Bucket, Code, CorsRule, Image, Index, Lambda, LifecycleRule, LogGroup, Repository, Resource,
-    Stage, Table, Tags, UsagePlan,
+    Alias, ApiKey, Bucket, Code, Configuration, CorsRule, Image, Index, Lambda, LifecycleRule, LogGroup,
+    Repository, Resource, Stage, Table, Tags, UsagePlan,
 };
 
 use crate::settings::{Auth, Package, Settings};
@@ -28,6 +28,10 @@ pub const API_ID: &str = "{api}";
 pub const STAGE: &str = "v1";
 /// Tag that says which stack a resource belongs to. Without it `provision` touches nothing.
 pub const STACK_TAG: &str = "cloudpix:stack";
+/// The alias of each function that the API calls. It names a published version.
+pub const LIVE: &str = "live";
+/// Id of our statement in a repository's policy.
+pub const PULL_STATEMENT: &str = "cloudpix-lambda-pulls";
 /// Name of the inline policy on each role.
 pub const ROLE_POLICY: &str = "cloudpix";
 
@@ -44,6 +48,7 @@ pub enum Id {
     Repository(Function),
     Image(Function),
     Function(Function),
+    Alias(Function),
     Api,
     ApiKey,
     Permission(Function),
@@ -54,8 +59,8 @@ pub enum Id {
 impl Id {
     /// Every resource there can be, wanted or not.
     pub fn all() -> Vec<Id> {
-        let per_function: [fn(Function) -> Id; 6] =
-            [Id::LogGroup, Id::Role, Id::Repository, Id::Image, Id::Function, Id::Permission];
+        let per_function: [fn(Function) -> Id; 7] =
+            [Id::LogGroup, Id::Role, Id::Repository, Id::Image, Id::Function, Id::Alias, Id::Permission];
         let mut ids: Vec<Id> =
             per_function.iter().flat_map(|id| Function::ALL.map(id)).chain([Id::Bucket, Id::Table]).collect();
         ids.extend([Id::Api, Id::ApiKey, Id::Stage, Id::UsagePlan]);
@@ -81,7 +86,8 @@ impl Id {
             }
             Id::Image(f) => vec![Id::Repository(f)],
             Id::Function(f) => vec![Id::Role(f), Id::LogGroup(f), Id::Image(f)],
-            Id::Permission(f) => vec![Id::Function(f), Id::Api],
+            Id::Alias(f) => vec![Id::Function(f)],
+            Id::Permission(f) => vec![Id::Alias(f), Id::Api],
             Id::Stage => Function::ALL
                 .into_iter()
                 .map(Id::Permission)
@@ -101,6 +107,7 @@ impl Id {
             Id::Repository(_) => "ECR repository",
             Id::Image(_) => "container image",
             Id::Function(_) => "Lambda function",
+            Id::Alias(_) => "Lambda alias",
             Id::Api => "REST API",
             Id::ApiKey => "API key",
             Id::Permission(_) => "Lambda permission",
@@ -172,6 +179,7 @@ impl Names {
             Id::LogGroup(f) => self.log_group(f),
             Id::Role(f) => self.role(f),
             Id::Repository(f) | Id::Image(f) | Id::Function(f) | Id::Permission(f) => self.function(f),
+            Id::Alias(f) => format!("{}:{LIVE}", self.function(f)),
             Id::Api | Id::ApiKey | Id::UsagePlan => self.stack.clone(),
             Id::Stage => format!("{}/{STAGE}", self.stack),
         }
@@ -211,11 +219,14 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         let retention = Some(settings.log_retention_days);
         stack.insert(Id::LogGroup(function), Resource::LogGroup(LogGroup { tags: tags.clone(), retention }));
         stack.insert(Id::Role(function), Resource::Role(policy::role(place, names, function)));
-        stack.insert(Id::Repository(function), Resource::Repository(repository(&tags)));
+        let repository = repository(place, names, function);
+        stack.insert(Id::Repository(function), Resource::Repository(repository));
         if code.package == Package::Image {
             stack.insert(Id::Image(function), Resource::Image(Image { digest: code.digest.clone() }));
         }
+        let alias = Alias { configuration: lambda.configuration.clone(), weights: BTreeMap::new() };
         stack.insert(Id::Function(function), Resource::Function(lambda));
+        stack.insert(Id::Alias(function), Resource::Alias(alias));
         stack.insert(Id::Permission(function), Resource::Permission(api::permission(place, function)));
     }
     let api = api::api(settings, place, names);
@@ -284,16 +295,18 @@ fn table(names: &Names) -> Table {
     }
 }
 
-/// Untagged images are never ours, and thirty deployments back is further than anyone rolls back.
-fn repository(tags: &Tags) -> Repository {
-    let rule = |priority: u8, what: &str, selection: Value| json!({"rulePriority": priority, "description": what, "selection": selection, "action": {"type": "expire"}});
-    let lifecycle = json!({"rules": [
-        rule(1, "untagged images go after a week", json!({
-            "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7})),
-        rule(2, "the latest 30 images stay", json!({
-            "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 30})),
-    ]});
-    Repository { tags: tags.clone(), immutable_tags: true, scan_on_push: true, lifecycle }
+/// Untagged images are never ours. Of ours, ECR does not know which ones a version still uses, so
+/// `release` prunes those.
+fn repository(place: &Place, names: &Names, function: Function) -> Repository {
+    let lifecycle = json!({"rules": [{
+        "rulePriority": 1,
+        "description": "untagged images go after a week",
+        "selection": {
+            "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7},
+        "action": {"type": "expire"},
+    }]});
+    let pull_policy = policy::pull(place, names, function);
+    Repository { tags: names.tags(), immutable_tags: true, scan_on_push: true, pull_policy, lifecycle }
 }
 
 fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function, code: &Code) -> Lambda {
@@ -305,14 +318,14 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         (contract::variable::MAX_PIXELS, settings.max_pixels.to_string()),
         (contract::variable::MAX_UPLOAD_BYTES, settings.max_upload_bytes.to_string()),
     ];
-    Lambda {
-        tags: names.tags(),
+    let configuration = Configuration {
         code: code.clone(),
         role: policy::role_arn(place, names, function),
         memory: sizing.memory,
         timeout: sizing.timeout,
         environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-    }
+    };
+    Lambda { tags: names.tags(), configuration }
 }
 
 #[cfg(test)]

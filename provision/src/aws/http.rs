@@ -1,4 +1,6 @@
-//! One plain HTTP request to the API that was made, to see whether it answers.
+//! Plain HTTP requests to the API that was made, to see whether it answers.
+
+use std::time::Duration;
 
 use anyhow::Context;
 use aws_smithy_http_client::Connector;
@@ -7,14 +9,38 @@ use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
+/// API Gateway gives up on a function after 29 seconds.
+const PATIENCE: Duration = Duration::from_secs(35);
+
+pub struct Answer {
+    pub status: u16,
+    /// The header `Location`.
+    pub location: Option<String>,
+}
+
+/// Sends one request, with these headers and this body.
+pub async fn send(
+    method: &str,
+    url: &str,
+    headers: &[(&'static str, &str)],
+    body: &[u8],
+) -> anyhow::Result<Answer> {
+    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
+    let mut request = HttpRequest::new(SdkBody::from(body.to_vec()));
+    request.set_method(method).with_context(|| format!("{method:?} is no method"))?;
+    request.set_uri(url.to_owned()).with_context(|| format!("{url:?} is no URL"))?;
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, (*value).to_owned());
+    }
+    let answer = tokio::time::timeout(PATIENCE, connector.call(request)).await;
+    let answer = answer.with_context(|| format!("{method} {url}: no answer in {} s", PATIENCE.as_secs()))?;
+    let answer = answer.with_context(|| format!("{method} {url}"))?;
+    let location = answer.headers().get("location").map(str::to_owned);
+    Ok(Answer { status: answer.status().as_u16(), location })
+}
+
 /// The status of `GET url`, sent with the API key where there is one.
 pub async fn status(url: &str, api_key: Option<&str>) -> anyhow::Result<u16> {
-    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
-    let mut request = HttpRequest::new(SdkBody::empty());
-    request.set_uri(url.to_owned()).with_context(|| format!("{url:?} is no URL"))?;
-    if let Some(key) = api_key {
-        request.headers_mut().insert("x-api-key", key.to_owned());
-    }
-    let answer = connector.call(request).await.with_context(|| format!("GET {url}"))?;
-    Ok(answer.status().as_u16())
+    let headers: Vec<(&'static str, &str)> = api_key.map(|key| ("x-api-key", key)).into_iter().collect();
+    Ok(send("GET", url, &headers, b"").await?.status)
 }

@@ -1,4 +1,4 @@
-//! Lambda: functions, and who may call them.
+//! Lambda: functions, and who may call them. Their versions and the alias are in `versions`.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,15 @@ use serde_json::Value;
 use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
 use crate::package::Artifact;
 use crate::settings::Package;
-use crate::stack::resource::{Code, Lambda, Permission, managed_tags};
-use crate::stack::{API_ID, Names, Place};
+use crate::stack::resource::{Code, Configuration, Lambda, Permission, managed_tags};
+use crate::stack::{API_ID, LIVE, Names, Place};
+
+mod versions;
+
+pub use versions::{
+    Live, Note, Version, annotate, create_alias, delete_alias, delete_version, live, move_live, read_alias,
+    serves, update_alias, versions,
+};
 
 const GONE: &[&str] = &["ResourceNotFoundException"];
 /// What Lambda says while IAM and ECR, which are eventually consistent, have not told it yet, and
@@ -33,8 +40,12 @@ const NOT_YET: &[NotYet] = &[
 const RUNTIME: Runtime = Runtime::Providedal2023;
 
 pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<Lambda>> {
-    let Some(answer) = get(&aws.lambda, &names.function(function)).await? else { return Ok(None) };
+    let Some(answer) = get(&aws.lambda, &names.function(function), None).await? else { return Ok(None) };
     let tags = managed_tags(answer.tags.clone().unwrap_or_default());
+    Ok(Some(Lambda { tags, configuration: configuration(answer)? }))
+}
+
+fn configuration(answer: GetFunctionOutput) -> anyhow::Result<Configuration> {
     let configuration = answer.configuration.context("lambda:GetFunction answered no configuration")?;
     let image = answer.code.and_then(|code| code.image_uri);
     let package = match configuration.package_type {
@@ -50,8 +61,7 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
     };
     let architectures = configuration.architectures.unwrap_or_default();
     let architecture = architectures.first().unwrap_or(&Architecture::X8664).as_str().to_owned();
-    Ok(Some(Lambda {
-        tags,
+    Ok(Configuration {
         code: Code { package, digest: digest.unwrap_or_default(), architecture },
         role: configuration.role.unwrap_or_default(),
         memory: configuration.memory_size.unwrap_or_default(),
@@ -62,17 +72,23 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
             .unwrap_or_default()
             .into_iter()
             .collect(),
-    }))
+    })
 }
 
-async fn get(client: &Client, name: &str) -> anyhow::Result<Option<GetFunctionOutput>> {
-    optional(client.get_function().function_name(name).send().await, "lambda:GetFunction", GONE)
+/// The function, or where there is a qualifier the version that it names.
+async fn get(
+    client: &Client,
+    name: &str,
+    qualifier: Option<&str>,
+) -> anyhow::Result<Option<GetFunctionOutput>> {
+    let get = client.get_function().function_name(name).set_qualifier(qualifier.map(str::to_owned));
+    optional(get.send().await, "lambda:GetFunction", GONE)
 }
 
 /// The function's state and the outcome of its last update, as Lambda words them.
 pub async fn health(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<String>> {
     let Some(configuration) =
-        get(&aws.lambda, &names.function(function)).await?.and_then(|answer| answer.configuration)
+        get(&aws.lambda, &names.function(function), None).await?.and_then(|answer| answer.configuration)
     else {
         return Ok(None);
     };
@@ -87,7 +103,7 @@ fn image_uri(aws: &Aws, names: &Names, function: Function, digest: &str) -> Stri
     format!("{account}.dkr.ecr.{region}.{domain}/{}@{digest}", names.function(function))
 }
 
-fn environment(desired: &Lambda) -> Environment {
+fn environment(desired: &Configuration) -> Environment {
     Environment::builder().set_variables(Some(desired.environment.clone().into_iter().collect())).build()
 }
 
@@ -99,19 +115,20 @@ pub async fn create(
     artifact: &Artifact,
 ) -> anyhow::Result<()> {
     let (client, name) = (&aws.lambda, names.function(function));
+    let Lambda { tags, configuration } = desired;
     let create = client
         .create_function()
         .function_name(&name)
-        .role(&desired.role)
-        .memory_size(desired.memory)
-        .timeout(desired.timeout)
-        .architectures(Architecture::from(desired.code.architecture.as_str()))
-        .environment(environment(desired))
-        .set_tags(Some(desired.tags.clone().into_iter().collect()));
+        .role(&configuration.role)
+        .memory_size(configuration.memory)
+        .timeout(configuration.timeout)
+        .architectures(Architecture::from(configuration.code.architecture.as_str()))
+        .environment(environment(configuration))
+        .set_tags(Some(tags.clone().into_iter().collect()));
     let create = match artifact {
         Artifact::Image(_) => {
-            let code =
-                FunctionCode::builder().image_uri(image_uri(aws, names, function, &desired.code.digest));
+            let uri = image_uri(aws, names, function, &configuration.code.digest);
+            let code = FunctionCode::builder().image_uri(uri);
             create.package_type(PackageType::Image).code(code.build())
         }
         Artifact::Zip(zip) => {
@@ -121,7 +138,7 @@ pub async fn create(
     };
     let answer = retry(NOT_YET, async || create.clone().send().await).await;
     answer.map_err(failed("lambda:CreateFunction"))?;
-    ready(client, &name).await
+    ready(client, &name, None).await
 }
 
 /// Configuration first, code second: new code may need a variable that the old one ignores.
@@ -144,9 +161,9 @@ pub async fn update(
         let call = client.untag_resource().resource(&arn).set_tag_keys(Some(unset));
         call.send().await.map_err(failed("lambda:UntagResource"))?;
     }
-    let settings =
-        |lambda: &Lambda| (lambda.role.clone(), lambda.memory, lambda.timeout, lambda.environment.clone());
-    if settings(live) != settings(desired) {
+    let (live, desired) = (&live.configuration, &desired.configuration);
+    let code = live.code.clone();
+    if *live != (Configuration { code, ..desired.clone() }) {
         let update = client
             .update_function_configuration()
             .function_name(&name)
@@ -156,7 +173,7 @@ pub async fn update(
             .environment(environment(desired));
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("lambda:UpdateFunctionConfiguration"))?;
-        ready(client, &name).await?;
+        ready(client, &name, None).await?;
     }
     if live.code != desired.code {
         let update = client
@@ -169,15 +186,16 @@ pub async fn update(
         };
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("lambda:UpdateFunctionCode"))?;
-        ready(client, &name).await?;
+        ready(client, &name, None).await?;
     }
     Ok(())
 }
 
-/// Waits until the function is active and its last update successful; a failure ends the wait at once.
-async fn ready(client: &Client, name: &str) -> anyhow::Result<()> {
+/// Waits until the function, or a version of it, is active and its last update successful; a failure
+/// ends the wait at once.
+async fn ready(client: &Client, name: &str, version: Option<&str>) -> anyhow::Result<()> {
     wait(&format!("the function {name}"), async || {
-        let configuration = get(client, name).await?.and_then(|answer| answer.configuration);
+        let configuration = get(client, name, version).await?.and_then(|answer| answer.configuration);
         configuration.map_or(Ok(None), |configuration| settled(name, &configuration))
     })
     .await
@@ -204,19 +222,19 @@ pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
     let answer = retry(NOT_YET, async || delete.clone().send().await).await;
     optional(answer, "lambda:DeleteFunction", GONE)?;
     wait(&format!("the deletion of the function {name}"), async || {
-        Ok(get(client, &name).await?.is_none().then_some(()))
+        Ok(get(client, &name, None).await?.is_none().then_some(()))
     })
     .await
 }
 
-/// Of the function's policy, the statements that let API Gateway call it and bear our ids.
+/// Of the policy of the function's alias, the statements that let API Gateway call it and bear our ids.
 pub async fn read_permission(
     aws: &Aws,
     names: &Names,
     function: Function,
     api: Option<&str>,
 ) -> anyhow::Result<Option<Permission>> {
-    let policy = aws.lambda.get_policy().function_name(names.function(function)).send().await;
+    let policy = aws.lambda.get_policy().function_name(names.function(function)).qualifier(LIVE).send().await;
     let Some(policy) = optional(policy, "lambda:GetPolicy", GONE)?.and_then(|answer| answer.policy) else {
         return Ok(None);
     };
@@ -246,13 +264,14 @@ pub async fn set_permission(
 ) -> anyhow::Result<()> {
     let (client, name) = (&aws.lambda, names.function(function));
     for id in live.iter().filter(|(id, caller)| desired.get(*id) != Some(caller)).map(|(id, _)| id) {
-        let remove = client.remove_permission().function_name(&name).statement_id(id);
+        let remove = client.remove_permission().function_name(&name).qualifier(LIVE).statement_id(id);
         optional(remove.send().await, "lambda:RemovePermission", GONE)?;
     }
     for (id, caller) in desired.iter().filter(|(id, caller)| live.get(*id) != Some(caller)) {
         let add = client
             .add_permission()
             .function_name(&name)
+            .qualifier(LIVE)
             .statement_id(id)
             .action("lambda:InvokeFunction")
             .principal("apigateway.amazonaws.com")

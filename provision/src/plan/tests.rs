@@ -71,6 +71,7 @@ impl World {
     fn delete(&mut self, id: Id) {
         self.0.remove(&id).expect("a delete of nothing");
         if let Id::Function(function) = id {
+            self.0.remove(&Id::Alias(function));
             self.0.remove(&Id::Permission(function));
         }
     }
@@ -100,7 +101,10 @@ fn any_world() -> impl Strategy<Value = Stack> {
             // What is a part of something else goes with it.
             let whole = part.clone();
             part.retain(|id, _| match id {
-                Id::Permission(f) => whole.contains_key(&Id::Function(*f)),
+                Id::Alias(f) => whole.contains_key(&Id::Function(*f)),
+                Id::Permission(f) => {
+                    whole.contains_key(&Id::Alias(*f)) && whole.contains_key(&Id::Function(*f))
+                }
                 Id::Image(f) => whole.contains_key(&Id::Repository(*f)),
                 Id::Stage => whole.contains_key(&Id::Api),
                 _ => true,
@@ -156,8 +160,8 @@ fn a_matching_world_plans_nothing() {
 fn a_change_names_its_field_from_and_to() {
     let (desired, mut live) = (stack(Package::Image, 512), stack(Package::Image, 512));
     let Some(Resource::Function(function)) = live.get_mut(&Id::Function(Function::List)) else { panic!() };
-    function.memory = 128;
-    function.environment.insert("EXTRA".to_owned(), "1".to_owned());
+    function.configuration.memory = 128;
+    function.configuration.environment.insert("EXTRA".to_owned(), "1".to_owned());
     let plan = plan(&desired, &live, &names()).unwrap();
     let [Step { id: Id::Function(Function::List), action: Action::Update { changes, .. } }] = &plan.steps[..]
     else {

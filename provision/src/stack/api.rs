@@ -7,13 +7,13 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::resource::{Api, GatewayResponse, Integration, Method, Permission};
-use super::{API_ID, Names, Place, STAGE};
+use super::{API_ID, LIVE, Names, Place, STAGE};
 use crate::settings::{Auth, Settings};
 
 pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {
     let mut methods = BTreeMap::new();
     for route in &ROUTES {
-        let function = place.arn("lambda", &format!("function:{}", names.function(route.function)));
+        let function = place.arn("lambda", &format!("function:{}:{LIVE}", names.function(route.function)));
         let method = Method {
             api_key_required: settings.auth == Auth::ApiKey,
             integration: Integration::Lambda(function),
@@ -38,7 +38,7 @@ pub(super) fn fingerprint(api: &Api) -> String {
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Exactly our routes may call the function, on our API and our stage.
+/// Exactly our routes may call the function's alias, on our API and our stage.
 pub(super) fn permission(place: &Place, function: Function) -> Permission {
     let callers = ROUTES.iter().filter(|route| route.function == function).map(|route| {
         let Route { method, path, .. } = route;

@@ -4,7 +4,7 @@ use contract::Function;
 use serde_json::{Value, json};
 
 use super::resource::Role;
-use super::{Names, Place};
+use super::{Names, PULL_STATEMENT, Place};
 
 pub(super) fn role_arn(place: &Place, names: &Names, function: Function) -> String {
     format!("arn:{}:iam::{}:role/{}", place.partition, place.account, names.role(function))
@@ -57,6 +57,20 @@ fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Value {
 
 fn bucket_arn(place: &Place, bucket: &str) -> String {
     format!("arn:{}:s3:::{bucket}", place.partition)
+}
+
+/// Lambda, for this function and no other, may pull images. Lambda would add a statement of its own
+/// where it finds none, and a wider one.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/images-create.html#gettingstarted-images-permissions>
+pub(super) fn pull(place: &Place, names: &Names, function: Function) -> Value {
+    let function = place.arn("lambda", &format!("function:{}", names.function(function)));
+    json!({
+        "Sid": PULL_STATEMENT,
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        "Condition": {"ArnLike": {"aws:SourceArn": [function, format!("{function}:*")]}},
+    })
 }
 
 /// Nobody, not even the account's root, reaches the bucket without TLS. An emulator that has none

@@ -37,6 +37,7 @@ pub enum Resource {
     Repository(Repository),
     Image(Image),
     Function(Lambda),
+    Alias(Alias),
     Api(Api),
     ApiKey(ApiKey),
     Permission(Permission),
@@ -58,7 +59,7 @@ impl Resource {
             Resource::ApiKey(r) => Some(&r.tags),
             Resource::UsagePlan(r) => Some(&r.tags),
             Resource::Stage(r) => Some(&r.tags),
-            Resource::Image(_) | Resource::Permission(_) => None,
+            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) => None,
         }
     }
 }
@@ -149,6 +150,8 @@ pub struct Repository {
     pub tags: Tags,
     pub immutable_tags: bool,
     pub scan_on_push: bool,
+    /// Of the repository's policy, the statement [`super::PULL_STATEMENT`].
+    pub pull_policy: Value,
     pub lifecycle: Value,
 }
 
@@ -162,6 +165,25 @@ pub struct Image {
 #[serde(rename_all = "kebab-case")]
 pub struct Lambda {
     pub tags: Tags,
+    #[serde(flatten)]
+    pub configuration: Configuration,
+}
+
+/// What the alias [`super::LIVE`] serves: the configuration of the published version that it names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Alias {
+    #[serde(flatten)]
+    pub configuration: Configuration,
+    /// Shares of the calls, 0 to 1, that go to other versions; none by our doing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, f64>,
+}
+
+/// What a function runs and how; publishing a version freezes it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Configuration {
     #[serde(flatten)]
     pub code: Code,
     /// ARN.

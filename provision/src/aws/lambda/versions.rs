@@ -1,0 +1,327 @@
+//! Published versions of a function, and the alias `live` that the API calls.
+//!
+//! Publishing is safe to repeat: Lambda answers the last version where nothing changed since. What is
+//! going on with the alias is in its description, set by the call that moves it, so that a run that was
+//! killed at any moment is gone on with from what AWS says, on whatever machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::{Context, bail, ensure};
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{AliasConfiguration, AliasRoutingConfiguration, FunctionConfiguration};
+use contract::Function;
+use serde::Serialize;
+
+use super::{GONE, NOT_YET, configuration, get, ready};
+use crate::aws::{Aws, failed, is, optional, pauses, retry, wait};
+use crate::stack::resource::{Alias, Configuration};
+use crate::stack::{LIVE, Names};
+
+/// Why the alias is where it is, as its description says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It was moved, and has not been tested yet.
+    OnTrial {
+        version: String,
+        after: String,
+    },
+    Passed(String),
+    /// It was moved, and nobody was to test it.
+    Untested(String),
+    /// It was moved there and back again.
+    Failed(String),
+    RolledBack {
+        from: String,
+    },
+    None,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::OnTrial { version, after } => write!(f, "version {version} is on trial after {after}"),
+            Note::Passed(version) => write!(f, "version {version} passed its smoke test"),
+            Note::Untested(version) => write!(f, "version {version} had no smoke test"),
+            Note::Failed(version) => write!(f, "version {version} failed its smoke test"),
+            Note::RolledBack { from } => write!(f, "rolled back from version {from}"),
+            Note::None => Ok(()),
+        }
+    }
+}
+
+impl Note {
+    /// Only what later runs act upon is read back.
+    fn parse(description: &str) -> Note {
+        if let Some(from) = description.strip_prefix("rolled back from version ") {
+            return Note::RolledBack { from: from.to_owned() };
+        }
+        let trial =
+            description.strip_prefix("version ").and_then(|rest| rest.split_once(" is on trial after "));
+        trial.map_or(Note::None, |(version, after)| Note::OnTrial {
+            version: version.to_owned(),
+            after: after.to_owned(),
+        })
+    }
+}
+
+/// Where the alias points.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub version: String,
+    pub note: Note,
+    /// What Lambda calls the alias's state; a change on the condition that it is still this one.
+    revision: Option<String>,
+    weights: BTreeMap<String, f64>,
+}
+
+impl Live {
+    /// A name for this move of the alias; the next move has another.
+    pub fn key(&self) -> String {
+        let revision = self.revision.as_deref().unwrap_or_default();
+        format!("cloudpix-smoke-{}-{revision}", self.version)
+    }
+
+    #[cfg(test)]
+    pub fn at(version: &str, note: Note) -> Live {
+        Live { version: version.to_owned(), note, revision: None, weights: BTreeMap::new() }
+    }
+
+    fn new(alias: AliasConfiguration) -> Live {
+        let weights = alias.routing_config.and_then(|routing| routing.additional_version_weights);
+        Live {
+            version: alias.function_version.unwrap_or_default(),
+            note: Note::parse(alias.description.as_deref().unwrap_or_default()),
+            revision: alias.revision_id,
+            weights: weights.unwrap_or_default().into_iter().collect(),
+        }
+    }
+}
+
+pub async fn live(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<Live>> {
+    let get = aws.lambda.get_alias().function_name(names.function(function)).name(LIVE);
+    Ok(optional(get.send().await, "lambda:GetAlias", GONE)?.map(|answer| {
+        Live::new(
+            AliasConfiguration::builder()
+                .set_function_version(answer.function_version)
+                .set_description(answer.description)
+                .set_revision_id(answer.revision_id)
+                .set_routing_config(answer.routing_config)
+                .build(),
+        )
+    }))
+}
+
+pub async fn read_alias(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<Alias>> {
+    let Some(live) = live(aws, names, function).await? else { return Ok(None) };
+    let name = names.function(function);
+    let answer = get(&aws.lambda, &name, Some(&live.version)).await?;
+    let answer =
+        answer.with_context(|| format!("the alias names version {}, which is gone", live.version))?;
+    Ok(Some(Alias { configuration: configuration(answer)?, weights: live.weights }))
+}
+
+pub async fn create_alias(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    desired: &Alias,
+) -> anyhow::Result<()> {
+    let name = names.function(function);
+    let version = publish(&aws.lambda, &name, &desired.configuration).await?;
+    let create = aws.lambda.create_alias().function_name(&name).name(LIVE).function_version(version);
+    create.send().await.map(|_| ()).map_err(failed("lambda:CreateAlias"))
+}
+
+/// Publishes what should be served, and moves the alias there, on trial.
+pub async fn update_alias(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    desired: &Alias,
+) -> anyhow::Result<()> {
+    let version = publish(&aws.lambda, &names.function(function), &desired.configuration).await?;
+    let live = live(aws, names, function).await?.context("the alias is gone; run again to make it anew")?;
+    // Who was on trial is no version to go back to; the one before it is.
+    let after = match live.note {
+        Note::OnTrial { ref after, .. } => after.clone(),
+        _ => live.version.clone(),
+    };
+    let note = if after == version { Note::None } else { Note::OnTrial { version: version.clone(), after } };
+    move_live(aws, names, function, &live, &version, &note).await
+}
+
+pub async fn delete_alias(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<()> {
+    let delete = aws.lambda.delete_alias().function_name(names.function(function)).name(LIVE);
+    optional(delete.send().await, "lambda:DeleteAlias", GONE).map(|_| ())
+}
+
+/// The number of the version that is exactly `desired`, published now where there is none.
+///
+/// Lambda publishes whatever the function is at that moment, so that is looked at first, and the
+/// revision seen is the condition.
+async fn publish(client: &Client, name: &str, desired: &Configuration) -> anyhow::Result<String> {
+    let mut pauses = pauses();
+    loop {
+        ready(client, name, None).await?;
+        let latest =
+            get(client, name, None).await?.with_context(|| format!("the function {name} is gone"))?;
+        let revision = latest.configuration.as_ref().and_then(|it| it.revision_id.clone());
+        ensure!(
+            configuration(latest)? == *desired,
+            "the function {name} was changed by somebody else meanwhile; run again"
+        );
+        let publish = client.publish_version().function_name(name).set_revision_id(revision);
+        let answer = retry(NOT_YET, async || publish.clone().send().await).await;
+        let pause = match &answer {
+            // The revision changes also when Lambda itself finishes something.
+            Err(error) if is(error, &["PreconditionFailedException"]) => pauses.next(),
+            _ => None,
+        };
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+            continue;
+        }
+        let answer = answer.map_err(failed("lambda:PublishVersion"))?;
+        let version = answer.version.context("lambda:PublishVersion answered no version")?;
+        ready(client, name, Some(&version)).await?;
+        return Ok(version);
+    }
+}
+
+/// Points the alias at `version`, on the condition that it is still as `live` says.
+pub async fn move_live(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    live: &Live,
+    version: &str,
+    note: &Note,
+) -> anyhow::Result<()> {
+    let routing =
+        AliasRoutingConfiguration::builder().set_additional_version_weights(Some([].into())).build();
+    let update = aws
+        .lambda
+        .update_alias()
+        .function_name(names.function(function))
+        .name(LIVE)
+        .function_version(version)
+        .description(note.to_string())
+        .routing_config(routing)
+        .set_revision_id(live.revision.clone());
+    let answer = retry(NOT_YET, async || update.clone().send().await).await;
+    answer.map(|_| ()).map_err(failed("lambda:UpdateAlias"))
+}
+
+/// Changes what the alias says of itself, and not where it points.
+pub async fn annotate(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    live: &Live,
+    note: &Note,
+) -> anyhow::Result<()> {
+    move_live(aws, names, function, live, &live.version, note).await
+}
+
+/// Waits until calls to the alias reach `version`, and answers with an error where that fails.
+///
+/// Lambda takes a moment to tell all its machines that an alias has moved.
+pub async fn serves(aws: &Aws, names: &Names, function: Function, version: &str) -> anyhow::Result<()> {
+    let name = names.function(function);
+    wait(&format!("the alias {name}:{LIVE} at version {version}"), async || {
+        let invoke = aws.lambda.invoke().function_name(&name).qualifier(LIVE).payload(Blob::new("{}"));
+        let answer = retry(NOT_YET, async || invoke.clone().send().await).await;
+        let answer = answer.map_err(failed("lambda:InvokeFunction"))?;
+        if answer.executed_version.as_deref().is_some_and(|executed| executed != version) {
+            return Ok(None);
+        }
+        if let Some(error) = answer.function_error {
+            let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+            bail!("{name} answers with an error ({error}): {}", String::from_utf8_lossy(&payload));
+        }
+        Ok(Some(()))
+    })
+    .await
+}
+
+/// A published version of a function.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Version {
+    #[serde(rename = "version")]
+    pub number: String,
+    /// When its code or configuration was last changed, as Lambda writes it.
+    pub changed: String,
+    pub memory: i32,
+    /// As of [`crate::stack::resource::Code`].
+    pub digest: String,
+    /// Names of the aliases that send calls to it.
+    pub aliases: BTreeSet<String>,
+}
+
+impl Version {
+    pub fn is_live(&self) -> bool {
+        self.aliases.contains(LIVE)
+    }
+}
+
+/// All published versions, oldest first.
+pub async fn versions(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Vec<Version>> {
+    let (client, name) = (&aws.lambda, names.function(function));
+    let pages = client.list_versions_by_function().function_name(&name).into_paginator().items();
+    let all = pages.send().collect::<Result<Vec<FunctionConfiguration>, _>>().await;
+    let all = all.map_err(failed("lambda:ListVersionsByFunction"))?;
+    let pages = client.list_aliases().function_name(&name).into_paginator().items();
+    let aliases = pages.send().collect::<Result<Vec<AliasConfiguration>, _>>().await;
+    let aliases = aliases.map_err(failed("lambda:ListAliases"))?;
+    let mut versions = Vec::new();
+    for one in all.into_iter().filter(|one| one.version() != Some("$LATEST")) {
+        let number = one.version.unwrap_or_default();
+        // One that was deleted meanwhile is none.
+        let Some(answer) = get(client, &name, Some(&number)).await? else { continue };
+        let uses = |alias: &&AliasConfiguration| {
+            let weights = alias.routing_config().and_then(|routing| routing.additional_version_weights());
+            alias.function_version() == Some(&number)
+                || weights.is_some_and(|weights| weights.contains_key(&number))
+        };
+        versions.push(Version {
+            changed: one.last_modified.unwrap_or_default(),
+            memory: one.memory_size.unwrap_or_default(),
+            digest: configuration(answer)?.code.digest,
+            aliases: aliases.iter().filter(uses).filter_map(|alias| alias.name.clone()).collect(),
+            number,
+        });
+    }
+    versions.sort_by_key(|version| version.number.parse::<u64>().unwrap_or_default());
+    Ok(versions)
+}
+
+pub async fn delete_version(
+    aws: &Aws,
+    names: &Names,
+    function: Function,
+    version: &str,
+) -> anyhow::Result<()> {
+    let delete = aws.lambda.delete_function().function_name(names.function(function)).qualifier(version);
+    let answer = retry(NOT_YET, async || delete.clone().send().await).await;
+    optional(answer, "lambda:DeleteFunction", GONE).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_later_runs_act_upon_is_read_back_as_it_was_written() {
+        let trial = Note::OnTrial { version: "8".to_owned(), after: "7".to_owned() };
+        for note in [trial, Note::RolledBack { from: "12".to_owned() }, Note::None] {
+            assert_eq!(Note::parse(&note.to_string()), note);
+        }
+        for note in [Note::Passed("8".to_owned()), Note::Failed("8".to_owned())] {
+            assert_eq!(Note::parse(&note.to_string()), Note::None);
+        }
+        assert_eq!(Note::parse("what somebody wrote on the console"), Note::None);
+    }
+}

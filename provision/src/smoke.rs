@@ -1,0 +1,85 @@
+//! Does a function do its work? Asked through the API, as a client would.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use contract::{Function, path};
+
+use crate::aws::http::{self, Answer};
+use crate::outputs::Outputs;
+
+/// A PNG of one pixel.
+const PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const NAME: &str = "cloudpix-smoke-test.png";
+/// Tries of a request: a throttled one, or one whose connection broke, says nothing of the function.
+const TRIES: u32 = 4;
+
+/// Has `function` do what it is there for, and answers with an error where it does not.
+///
+/// What is uploaded is deleted again. `key` names the test: run again under it after a kill, it finds
+/// its own image and goes on, and leaves none behind.
+pub async fn test(outputs: &Outputs, function: Function, key: &str) -> anyhow::Result<()> {
+    let api = Api { outputs };
+    match function {
+        Function::List => {
+            api.expect("GET", &format!("{}?limit=1", path::LIST), &[], b"", &[200]).await.map(|_| ())
+        }
+        Function::Upload => {
+            let pixel = STANDARD.decode(PIXEL).context("decode the pixel")?;
+            let to = format!("{}?fileName={NAME}", path::UPLOAD);
+            let headers = [("content-type", "image/png"), ("idempotency-key", key)];
+            // 409: this very test has uploaded and deleted it, before a kill.
+            let answer = api.expect("POST", &to, &headers, &pixel, &[201, 409]).await?;
+            if answer.status == 409 {
+                return Ok(());
+            }
+            let location = answer.location.context("the answer to an upload has no Location")?;
+            api.expect("DELETE", &location, &[], b"", &[204, 404]).await.map(|_| ())
+        }
+    }
+}
+
+struct Api<'a> {
+    outputs: &'a Outputs,
+}
+
+impl Api<'_> {
+    async fn expect(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+        wanted: &[u16],
+    ) -> anyhow::Result<Answer> {
+        let url = self.outputs.api_url.as_deref().context("the stack has no API")?;
+        let url = format!("{url}{path}");
+        let key = self.outputs.api_key.as_deref().map(|key| ("x-api-key", key));
+        let headers: Vec<(&'static str, &str)> = headers.iter().copied().chain(key).collect();
+        let mut last = String::new();
+        for attempt in 0..TRIES {
+            match http::send(method, &url, &headers, body).await {
+                Ok(answer) if wanted.contains(&answer.status) => return Ok(answer),
+                Ok(answer) => last = format!("{method} {path} answers {}", answer.status),
+                Err(error) => last = format!("{error:#}"),
+            }
+            if attempt + 1 < TRIES {
+                tokio::time::sleep(Duration::from_millis(250 << attempt)).await;
+            }
+        }
+        bail!("{last}, not {}", wanted.iter().map(u16::to_string).collect::<Vec<_>>().join(" or "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pixel_is_a_png() {
+        assert!(STANDARD.decode(PIXEL).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
+    }
+}
