@@ -11,7 +11,7 @@ use contract::Function;
 use crate::apply::{self, Site};
 use crate::aws::{Aws, apigateway, lambda, s3};
 use crate::cli::{Code as CodeFlags, Common};
-use crate::commands::release::{Release, Trial};
+use crate::commands::release::{Release, Test};
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
 use crate::package::{self, Artifact};
@@ -95,10 +95,10 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
     }
     // A new version may not do its work; an emulator need not be able to run one that is an image.
     let runs = aws.endpoint.is_none() || settings.package == Package::Zip;
-    let trial = if runs { Trial::Smoke } else { Trial::None };
+    let test = if runs { Test::Smoke } else { Test::None };
     let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
     let of_record = Outputs::new(&record, aws.endpoint.as_deref());
-    progress.wait("the smoke test", release.settle(&Function::ALL, of_record, trial)).await?;
+    progress.wait("the smoke test", release.settle(&Function::ALL, of_record, test)).await?;
     for function in release::moved(&plan) {
         release.prune(function, settings.package).await?;
     }

@@ -31,8 +31,8 @@ async fn main() -> ExitCode {
             commands::destroy(&common, yes, commands::Images::choice(delete_images, keep_images)).await
         }
         Command::Deploy { function, code, no_smoke_test } => {
-            let trial = if no_smoke_test { release::Trial::None } else { release::Trial::Smoke };
-            release::deploy(&common, &code, function, trial).await
+            let test = if no_smoke_test { release::Test::None } else { release::Test::Smoke };
+            release::deploy(&common, &code, function, test).await
         }
         Command::Rollback { function, to } => release::rollback(&common, function, to).await,
         Command::Versions { function } => release::versions(&common, function).await,

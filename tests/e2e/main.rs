@@ -13,6 +13,7 @@
 mod cloud;
 mod contract;
 mod crowd;
+mod deploy;
 mod images;
 mod input;
 mod lifecycle;

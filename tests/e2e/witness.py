@@ -90,13 +90,54 @@ def security(bucket, table, function):
         "ttl": dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"],
         "recovery": backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"],
         "retention": everything(("logs", "describe_log_groups"), "logGroups", logGroupNamePrefix=f"/aws/lambda/{function}"),
-        "caller": json.loads(client("lambda").get_policy(FunctionName=function)["Policy"])["Statement"],
+        "caller": json.loads(client("lambda").get_policy(FunctionName=function, Qualifier="live")["Policy"])["Statement"],
     }
 
 
 def function(name):
     answer = client("lambda").get_function(FunctionName=name)
     return {"configuration": answer["Configuration"], "code": answer["Code"], "tags": answer["Tags"]}
+
+
+def alias(function):
+    """Where `live` points, and the versions that there are."""
+    live = client("lambda").get_alias(FunctionName=function, Name="live")
+    versions = everything(("lambda", "list_versions_by_function"), "Versions", FunctionName=function)
+    return {
+        "version": live["FunctionVersion"],
+        "description": live["Description"],
+        "versions": [one["Version"] for one in versions if one["Version"] != "$LATEST"],
+    }
+
+
+def put_on_trial(function, version, after):
+    """Leaves the alias as a deploy does that is killed before its smoke test."""
+    description = f"version {version} is on trial, after version {after}"
+    client("lambda").update_alias(FunctionName=function, Name="live", FunctionVersion=version, Description=description)
+    return None
+
+
+def add_alias(function, name, version):
+    client("lambda").create_alias(FunctionName=function, Name=name, FunctionVersion=version)
+    return None
+
+
+def images(repository):
+    return sorted(image["imageDigest"] for image in everything(("ecr", "list_images"), "imageIds", repositoryName=repository))
+
+
+def widen(repository):
+    """Adds a statement to the repository's policy and spoils ours."""
+    policy = json.loads(client("ecr").get_repository_policy(repositoryName=repository)["policyText"])
+    policy["Statement"][0]["Condition"] = {}
+    policy["Statement"].append({"Sid": "theirs", "Effect": "Allow", "Principal": "*", "Action": "ecr:ListImages"})
+    client("ecr").set_repository_policy(repositoryName=repository, policyText=json.dumps(policy))
+    return None
+
+
+def pull_policy(repository):
+    policy = json.loads(client("ecr").get_repository_policy(repositoryName=repository)["policyText"])
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
 
 
 def image(repository, digest):
@@ -148,5 +189,6 @@ def drop(table):
 
 
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
+COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
 COMMANDS |= {f.__name__: f for f in (records, empty, meddle, tags, foreign, drop)}
 print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:]), default=str))

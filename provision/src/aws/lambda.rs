@@ -22,8 +22,8 @@ use crate::stack::{API_ID, LIVE, Names, Place};
 mod versions;
 
 pub use versions::{
-    Live, Note, Version, annotate, create_alias, delete_alias, delete_version, live, move_live, read_alias,
-    serves, update_alias, versions,
+    Live, Note, Trial, Version, annotate, create_alias, delete_alias, delete_version, live, move_live,
+    read_alias, serves, update_alias, versions,
 };
 
 const GONE: &[&str] = &["ResourceNotFoundException"];

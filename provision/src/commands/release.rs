@@ -12,7 +12,7 @@ use contract::Function;
 
 use super::{Packed, existing, pack, refuse};
 use crate::apply::{self, Site};
-use crate::aws::lambda::{self, Live, Note, Version};
+use crate::aws::lambda::{self, Live, Note, Trial, Version};
 use crate::aws::{Aws, ecr};
 use crate::cli::{Code as CodeFlags, Common};
 use crate::live::{self, Known};
@@ -25,12 +25,11 @@ use crate::stack::resource::{Code, Resource};
 use crate::stack::{Id, Names, Stack};
 use crate::state::Store;
 
-/// What a new version has to stand before it stays.
+/// Whether a new version is tried through the API, or stays as it is: where its functions cannot be
+/// run, or nobody asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trial {
-    /// A test through the API.
+pub enum Test {
     Smoke,
-    /// Nothing: its functions cannot be run here, or nobody asks for it.
     None,
 }
 
@@ -38,7 +37,7 @@ pub async fn deploy(
     common: &Common,
     code: &CodeFlags,
     only: Option<Function>,
-    trial: Trial,
+    test: Test,
 ) -> anyhow::Result<ExitCode> {
     let store = Store::new(&common.state_dir, &common.env);
     let _lock = store.lock()?;
@@ -59,7 +58,7 @@ pub async fn deploy(
     let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
     let outputs = Outputs::new(&site.record.into_inner(), aws.endpoint.as_deref());
     let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
-    let tried = progress.wait("the smoke test", release.settle(packed.keys(), outputs, trial)).await?;
+    let tried = progress.wait("the smoke test", release.settle(packed.keys(), outputs, test)).await?;
     for function in moved(&plan) {
         release.prune(function, settings.package).await?;
     }
@@ -127,19 +126,20 @@ impl Release<'_> {
         &self,
         functions: impl IntoIterator<Item = &Function>,
         outputs: Outputs,
-        trial: Trial,
+        test: Test,
     ) -> anyhow::Result<BTreeMap<Function, String>> {
         let (mut outputs, mut with_key) = (outputs, false);
         let (mut tried, mut failures) = (BTreeMap::new(), Vec::new());
         for &function in functions {
             let Some(live) = lambda::live(self.aws, self.names, function).await? else { continue };
-            let Note::OnTrial { version, after } = &live.note else { continue };
+            let Note::Moved { version, after, trial: Trial::Pending } = &live.note else { continue };
+            let settled = |trial| Note::Moved { version: version.clone(), after: after.clone(), trial };
             if *version != live.version {
                 // Somebody has moved it since, and left the description.
                 continue;
             }
-            if trial == Trial::None {
-                let note = Note::Untested(version.clone());
+            if test == Test::None {
+                let note = settled(Trial::Skipped);
                 lambda::annotate(self.aws, self.names, function, &live, &note).await?;
                 continue;
             }
@@ -147,17 +147,17 @@ impl Release<'_> {
                 outputs = outputs.with_api_key(self.aws).await?;
                 with_key = true;
             }
-            let test = async {
+            let tested = async {
                 lambda::serves(self.aws, self.names, function, version).await?;
                 smoke::test(&outputs, function, &live.key()).await
             };
             let result = tokio::select! {
-                result = test => result,
+                result = tested => result,
                 _ = tokio::signal::ctrl_c() => bail!("interrupted; run again to test version {version}, which is live"),
             };
             match result {
                 Ok(()) => {
-                    let note = Note::Passed(version.clone());
+                    let note = settled(Trial::Passed);
                     lambda::annotate(self.aws, self.names, function, &live, &note).await?;
                     tried.insert(function, version.clone());
                 }
@@ -262,7 +262,9 @@ fn target<'a>(versions: &'a [Version], live: &Live, to: Option<u64>) -> anyhow::
     let wanted = match (to, &live.note) {
         (Some(to), _) => versions.iter().find(|version| number(&version.number) == to),
         (None, Note::RolledBack { .. }) => return Ok(None),
-        (None, Note::OnTrial { after, .. }) => versions.iter().find(|version| version.number == *after),
+        (None, Note::Moved { version, after, .. }) if *version == live.version => {
+            versions.iter().find(|version| version.number == *after)
+        }
         (None, _) => older(),
     };
     let Some(wanted) = wanted else {

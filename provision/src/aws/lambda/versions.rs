@@ -22,14 +22,12 @@ use crate::stack::{LIVE, Names};
 /// Why the alias is where it is, as its description says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// It was moved, and has not been tested yet.
-    OnTrial {
+    /// It was moved to `version`, from `after`.
+    Moved {
         version: String,
         after: String,
+        trial: Trial,
     },
-    Passed(String),
-    /// It was moved, and nobody was to test it.
-    Untested(String),
     /// It was moved there and back again.
     Failed(String),
     RolledBack {
@@ -38,14 +36,37 @@ pub enum Note {
     None,
 }
 
+/// What a version that the alias was moved to has stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    Pending,
+    Passed,
+    /// Nobody was to test it.
+    Skipped,
+}
+
+impl Trial {
+    const ALL: [Trial; 3] = [Trial::Pending, Trial::Passed, Trial::Skipped];
+
+    fn words(self) -> &'static str {
+        match self {
+            Trial::Pending => "is on trial",
+            Trial::Passed => "passed its smoke test",
+            Trial::Skipped => "had no smoke test",
+        }
+    }
+}
+
+const ROLLED_BACK: &str = "rolled back from version ";
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Note::OnTrial { version, after } => write!(f, "version {version} is on trial after {after}"),
-            Note::Passed(version) => write!(f, "version {version} passed its smoke test"),
-            Note::Untested(version) => write!(f, "version {version} had no smoke test"),
+            Note::Moved { version, after, trial } => {
+                write!(f, "version {version} {}, after version {after}", trial.words())
+            }
             Note::Failed(version) => write!(f, "version {version} failed its smoke test"),
-            Note::RolledBack { from } => write!(f, "rolled back from version {from}"),
+            Note::RolledBack { from } => write!(f, "{ROLLED_BACK}{from}"),
             Note::None => Ok(()),
         }
     }
@@ -54,15 +75,15 @@ impl fmt::Display for Note {
 impl Note {
     /// Only what later runs act upon is read back.
     fn parse(description: &str) -> Note {
-        if let Some(from) = description.strip_prefix("rolled back from version ") {
+        if let Some(from) = description.strip_prefix(ROLLED_BACK) {
             return Note::RolledBack { from: from.to_owned() };
         }
-        let trial =
-            description.strip_prefix("version ").and_then(|rest| rest.split_once(" is on trial after "));
-        trial.map_or(Note::None, |(version, after)| Note::OnTrial {
-            version: version.to_owned(),
-            after: after.to_owned(),
-        })
+        let moved = |trial: Trial| {
+            let rest = description.strip_prefix("version ")?;
+            let (version, after) = rest.split_once(&format!(" {}, after version ", trial.words()))?;
+            Some(Note::Moved { version: version.to_owned(), after: after.to_owned(), trial })
+        };
+        Trial::ALL.into_iter().find_map(moved).unwrap_or(Note::None)
     }
 }
 
@@ -145,10 +166,14 @@ pub async fn update_alias(
     let live = live(aws, names, function).await?.context("the alias is gone; run again to make it anew")?;
     // Who was on trial is no version to go back to; the one before it is.
     let after = match live.note {
-        Note::OnTrial { ref after, .. } => after.clone(),
+        Note::Moved { ref after, trial: Trial::Pending, .. } => after.clone(),
         _ => live.version.clone(),
     };
-    let note = if after == version { Note::None } else { Note::OnTrial { version: version.clone(), after } };
+    let note = if after == version {
+        Note::None
+    } else {
+        Note::Moved { version: version.clone(), after, trial: Trial::Pending }
+    };
     move_live(aws, names, function, &live, &version, &note).await
 }
 
@@ -315,13 +340,12 @@ mod tests {
 
     #[test]
     fn what_later_runs_act_upon_is_read_back_as_it_was_written() {
-        let trial = Note::OnTrial { version: "8".to_owned(), after: "7".to_owned() };
-        for note in [trial, Note::RolledBack { from: "12".to_owned() }, Note::None] {
+        let moved = |trial| Note::Moved { version: "8".to_owned(), after: "7".to_owned(), trial };
+        let rolled_back = Note::RolledBack { from: "12".to_owned() };
+        for note in Trial::ALL.map(moved).into_iter().chain([rolled_back, Note::None]) {
             assert_eq!(Note::parse(&note.to_string()), note);
         }
-        for note in [Note::Passed("8".to_owned()), Note::Failed("8".to_owned())] {
-            assert_eq!(Note::parse(&note.to_string()), Note::None);
-        }
+        assert_eq!(Note::parse(&Note::Failed("8".to_owned()).to_string()), Note::None);
         assert_eq!(Note::parse("what somebody wrote on the console"), Note::None);
     }
 }

@@ -36,8 +36,8 @@ fn a_rollback_goes_one_back_once_or_where_it_is_told() {
     assert_eq!(go("9", back("10"), Some(8)).unwrap().as_deref(), Some("8"));
     assert_eq!(go("9", back("10"), Some(9)).unwrap(), None);
     assert_eq!(go("9", back("10"), Some(10)).unwrap().as_deref(), Some("10"));
-    let trial = Note::OnTrial { version: "10".to_owned(), after: "8".to_owned() };
-    assert_eq!(go("10", trial, None).unwrap().as_deref(), Some("8"), "9 never passed");
+    let moved = Note::Moved { version: "10".to_owned(), after: "8".to_owned(), trial: Trial::Passed };
+    assert_eq!(go("10", moved, None).unwrap().as_deref(), Some("8"), "9 was never kept");
     let error = go("8", Note::None, None).unwrap_err().to_string();
     assert!(error.contains("one before 8") && error.contains("8, 9, 10"), "{error}");
     assert!(go("10", Note::None, Some(7)).unwrap_err().to_string().contains("no version 7"));
