@@ -29,6 +29,8 @@ pub mod sts;
 /// One client per service, all on one connection pool.
 pub struct Aws {
     pub place: Place,
+    /// ARN of the user, or of the role's session, whose credentials these are.
+    pub caller: String,
     /// The endpoint that replaces AWS's own, from `AWS_ENDPOINT_URL` or the profile: an emulator.
     pub endpoint: Option<String>,
     s3: aws_sdk_s3::Client,
@@ -55,13 +57,14 @@ impl Aws {
             return Err(anyhow::Error::new(error).context(NO_CREDENTIALS));
         }
         let plain_http = config.endpoint_url().is_some_and(|url| url.starts_with("http://"));
-        let place = sts::identity(&aws_sdk_sts::Client::new(&config), &region, plain_http).await?;
+        let (place, caller) = sts::identity(&aws_sdk_sts::Client::new(&config), &region, plain_http).await?;
         let s3 = aws_sdk_s3::config::Builder::from(&config)
             // An emulator has one host name, under which a bucket's own name is not to be found.
             .force_path_style(config.endpoint_url().is_some())
             .build();
         Ok(Aws {
             place,
+            caller,
             endpoint: config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned()),
             s3: aws_sdk_s3::Client::from_conf(s3),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
@@ -71,6 +74,14 @@ impl Aws {
             apigateway: aws_sdk_apigateway::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
         })
+    }
+}
+
+impl Aws {
+    /// Where STS answers, even to those whom it does not know.
+    pub fn sts_url(&self) -> String {
+        let domain = if self.place.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        self.endpoint.clone().unwrap_or_else(|| format!("https://sts.{}.{domain}/", self.place.region))
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use contract::Function;
@@ -131,6 +132,38 @@ pub enum Command {
     },
     /// Show every resource with its health
     Status,
+    /// Find out all at once what would keep `apply` from working
+    ///
+    /// Looks at credentials, region, permissions, quotas, the clock and the functions' binaries, and
+    /// changes nothing. Exits with 1 where something is wrong.
+    Doctor {
+        #[command(flatten)]
+        code: Code,
+        /// Print the IAM policy that `provision` needs, to give to whoever grants permissions
+        #[arg(long)]
+        policy: bool,
+    },
+    /// Show what a function has logged, newest last
+    Logs {
+        /// upload or list
+        #[arg(value_parser = function)]
+        function: Function,
+        /// Go on showing what comes, until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+        /// How far back to begin: 90s, 15m, 2h, 3d
+        #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+        since: Duration,
+    },
+    /// Estimate what a month costs, by list prices
+    Cost(Traffic),
+    /// Print completions for a shell, or the manual page
+    ///
+    /// For bash: provision completions bash > ~/.local/share/bash-completion/completions/provision
+    Completions {
+        #[arg(value_enum)]
+        what: Completions,
+    },
     /// Write the records that the table lacks, from the objects in the bucket
     ///
     /// Every object carries what its record needs, so a table that was lost or restored to an earlier
@@ -155,6 +188,58 @@ pub struct Code {
     pub functions: Option<PathBuf>,
 }
 
+/// What is expected of a month.
+#[derive(Debug, Args)]
+pub struct Traffic {
+    /// Images uploaded
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000.0, value_parser = amount)]
+    pub uploads: f64,
+    /// Requests for a page of the list
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000.0, value_parser = amount)]
+    pub lists: f64,
+    /// Images downloaded
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000.0, value_parser = amount)]
+    pub downloads: f64,
+    /// Megabytes of an image
+    #[arg(long, value_name = "MB", default_value_t = 3.0, value_parser = amount)]
+    pub image_mb: f64,
+    /// Images kept from the months before
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, value_parser = amount)]
+    pub stored: f64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Completions {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+    /// The manual page, in roff
+    Man,
+}
+
+fn amount(text: &str) -> Result<f64, String> {
+    let number = text.replace(['_', ','], "").parse::<f64>().map_err(|error| error.to_string())?;
+    let is_amount = number.is_finite() && number >= 0.0;
+    is_amount.then_some(number).ok_or_else(|| "it must not be negative".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; write one such as 90s, 15m, 2h or 3d");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = match text.strip_prefix(digits) {
+        Some("s") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        Some("d") => 86_400,
+        _ => return Err(wrong()),
+    };
+    // CloudWatch keeps nothing for longer than ten years.
+    Ok(Duration::from_secs(number.saturating_mul(seconds).min(3_650 * 86_400)))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -164,5 +249,24 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7200), ("3d", 259_200), ("0s", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        assert_eq!(duration("99999999999999999d"), Ok(Duration::from_hours(87_600)));
+        for wrong in ["", "m", "15", "15 m", "-1m", "1w", "1.5h", "十m"] {
+            assert!(duration(wrong).unwrap_err().contains("90s, 15m"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_a_number_of_anything() {
+        assert_eq!(amount("1_000,000"), Ok(1_000_000.0));
+        for wrong in ["", "-1", "inf", "NaN", "ten"] {
+            assert!(amount(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use clap::CommandFactory;
+use clap_complete::Shell;
 use contract::Function;
 
 use crate::apply::{self, Site};
 use crate::aws::{Aws, apigateway, lambda, s3};
-use crate::cli::{Code as CodeFlags, Common};
+use crate::cli::{Cli, Code as CodeFlags, Common, Completions, Traffic};
 use crate::commands::release::{Release, Test};
+use crate::cost;
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
 use crate::package::{self, Artifact};
@@ -23,6 +26,8 @@ use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
 use crate::state::{Record, Store};
 
+pub mod checkup;
+pub mod logs;
 pub mod release;
 
 /// What `destroy` does with images.
@@ -69,6 +74,9 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
     let (packed, artifacts) = pack(&settings, &aws, code.functions.as_deref())?;
     let _lock = store.lock()?;
     let (mut record, drawn) = recorded(&aws, &store, &settings.env, Record::draw_suffix).await?;
+    if !drawn {
+        checkup::before_the_first_change(&aws, &settings.env).await?;
+    }
     if !store.path().exists() {
         // The suffix is on disk before the bucket that bears it is asked for.
         store.save(&record)?;
@@ -195,6 +203,32 @@ pub async fn reindex(common: &Common) -> anyhow::Result<ExitCode> {
     let names = Names::new(&record.env, &record.region, &record.suffix);
     let outcome = reindex::run(&aws, &names, report::reindexing).await?;
     report::reindexed(&outcome, &names, common.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn cost(common: &Common, traffic: &Traffic) -> anyhow::Result<ExitCode> {
+    let settings = settings::load(common.config.as_deref(), &common.env, None)?;
+    let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;
+    let traffic = cost::Traffic { uploads, lists, downloads, image_mb, stored };
+    report::cost(&cost::estimate(&settings, &traffic), &traffic, common.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn completions(what: Completions) -> anyhow::Result<ExitCode> {
+    let mut output = Vec::new();
+    let mut complete =
+        |shell| clap_complete::generate::<Shell, _>(shell, &mut Cli::command(), "provision", &mut output);
+    match what {
+        Completions::Bash => complete(Shell::Bash),
+        Completions::Elvish => complete(Shell::Elvish),
+        Completions::Fish => complete(Shell::Fish),
+        Completions::Powershell => complete(Shell::PowerShell),
+        Completions::Zsh => complete(Shell::Zsh),
+        Completions::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut output).context("write the manual page")?;
+        }
+    }
+    report::bytes(&output)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,6 +4,8 @@ mod apply;
 mod aws;
 mod cli;
 mod commands;
+mod cost;
+mod doctor;
 mod live;
 mod outputs;
 mod package;
@@ -38,6 +40,12 @@ async fn main() -> ExitCode {
         Command::Versions { function } => release::versions(&common, function).await,
         Command::Outputs { api_key, curl } => commands::outputs(&common, api_key, curl.as_deref()).await,
         Command::Status => commands::status(&common).await,
+        Command::Doctor { code, policy } => commands::checkup::doctor(&common, &code, policy).await,
+        Command::Logs { function, follow, since } => {
+            commands::logs::logs(&common, function, follow, since).await
+        }
+        Command::Cost(traffic) => commands::cost(&common, &traffic),
+        Command::Completions { what } => commands::completions(what),
         Command::Reindex => commands::reindex(&common).await,
     };
     done.unwrap_or_else(|error| {

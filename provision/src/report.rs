@@ -73,6 +73,11 @@ fn out(text: &str) -> anyhow::Result<()> {
     std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")
 }
 
+/// Data that is text already.
+pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(bytes).context("write to standard output")
+}
+
 fn talk(text: &str) {
     // Where standard error is closed there is nobody to tell.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -369,8 +374,14 @@ pub fn status(
     Ok(rows.iter().all(|(_, health)| health.is_some()))
 }
 
+mod checkup;
+mod cost;
+mod log;
 mod release;
 
+pub use checkup::{checkup, policy};
+pub use cost::cost;
+pub use log::log_line;
 pub use release::{deployed, rolled_back, versions};
 
 #[cfg(test)]

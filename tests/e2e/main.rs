@@ -18,5 +18,6 @@ mod images;
 mod input;
 mod lifecycle;
 mod local;
+mod operate;
 mod repair;
 mod tidy;

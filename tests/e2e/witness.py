@@ -188,7 +188,16 @@ def drop(table):
     return None
 
 
+def user(name, policy):
+    """A user who may do what the policy says, and no more."""
+    iam = client("iam")
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="test", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+
+
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
-COMMANDS |= {f.__name__: f for f in (records, empty, meddle, tags, foreign, drop)}
+COMMANDS |= {f.__name__: f for f in (records, empty, meddle, tags, foreign, drop, user)}
 print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:]), default=str))

@@ -8,6 +8,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use jiff::Timestamp;
 
 /// API Gateway gives up on a function after 29 seconds.
 const PATIENCE: Duration = Duration::from_secs(35);
@@ -16,6 +17,8 @@ pub struct Answer {
     pub status: u16,
     /// The header `Location`.
     pub location: Option<String>,
+    /// The header `Date`.
+    date: Option<String>,
 }
 
 /// Sends one request, with these headers and this body.
@@ -36,7 +39,15 @@ pub async fn send(
     let answer = answer.with_context(|| format!("{method} {url}: no answer in {} s", PATIENCE.as_secs()))?;
     let answer = answer.with_context(|| format!("{method} {url}"))?;
     let location = answer.headers().get("location").map(str::to_owned);
-    Ok(Answer { status: answer.status().as_u16(), location })
+    let date = answer.headers().get("date").map(str::to_owned);
+    Ok(Answer { status: answer.status().as_u16(), location, date })
+}
+
+/// What time a server says it is, whatever else it answers (RFC 9110, section 6.6.1).
+pub async fn date(url: &str) -> anyhow::Result<Option<Timestamp>> {
+    let answer = send("GET", url, &[], b"").await?;
+    let date = answer.date.and_then(|date| jiff::fmt::rfc2822::parse(&date).ok());
+    Ok(date.map(|date| date.timestamp()))
 }
 
 /// The status of `GET url`, sent with the API key where there is one.

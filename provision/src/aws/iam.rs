@@ -2,11 +2,12 @@
 
 use anyhow::Context;
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::Tag;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, Tag};
 use contract::Function;
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes};
+use crate::doctor::Statement;
 use crate::stack::resource::{Role, managed_tags};
 use crate::stack::{Names, ROLE_POLICY};
 
@@ -115,6 +116,50 @@ pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
     let delete = client.delete_role().role_name(&name);
     let answer = retry(&[("DeleteConflict", "")], async || delete.clone().send().await).await;
     optional(answer, "iam:DeleteRole", GONE).map(|_| ())
+}
+
+/// Of these actions, those that the caller may not do.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
+pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<String>> {
+    let principal = principal(&aws.caller);
+    // An emulator does not know in what context it is asked.
+    let can_tell = |statement: &&Statement| statement.condition.is_none() || aws.endpoint.is_none();
+    let asked = statements.iter().filter(can_tell).map(async |statement| {
+        let simulate = aws.iam.simulate_principal_policy().policy_source_arn(&principal);
+        let simulate =
+            simulate.set_action_names(Some(statement.actions.iter().map(ToString::to_string).collect()));
+        // Any name that the pattern stands for does, and a policy for all of them allows it.
+        let resource = statement.resources.first().map(|resource| resource.replace('*', "doctor"));
+        let resource = resource.filter(|resource| resource != "doctor").unwrap_or_else(|| "*".to_owned());
+        let answer = simulate.resource_arns(resource).set_context_entries(context(statement)).send().await;
+        let answer = answer.map_err(failed("iam:SimulatePrincipalPolicy"))?;
+        let results = answer.evaluation_results.unwrap_or_default().into_iter();
+        let refused = results.filter(|result| result.eval_decision != PolicyEvaluationDecisionType::Allowed);
+        anyhow::Ok(refused.map(|result| result.eval_action_name).collect::<Vec<_>>())
+    });
+    let refused = futures_util::future::try_join_all(asked).await?;
+    Ok(refused.into_iter().flatten().collect())
+}
+
+fn context(statement: &Statement) -> Option<Vec<ContextEntry>> {
+    let (key, value) = statement.condition?;
+    let entry = ContextEntry::builder().context_key_name(key).context_key_values(value);
+    Some(vec![entry.context_key_type(ContextKeyTypeEnum::String).build()])
+}
+
+/// IAM knows a session by its role: `arn:aws:sts::1:assumed-role/NAME/SESSION` is `arn:aws:iam::1:role/NAME`.
+fn principal(caller: &str) -> String {
+    let parts: Vec<&str> = caller.splitn(6, ':').collect();
+    match parts.as_slice() {
+        [arn, partition, "sts", region, account, resource] => {
+            let role = resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+            role.map_or(caller.to_owned(), |role| {
+                format!("{arn}:{partition}:iam:{region}:{account}:role/{role}")
+            })
+        }
+        _ => caller.to_owned(),
+    }
 }
 
 #[cfg(test)]

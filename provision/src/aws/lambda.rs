@@ -97,6 +97,16 @@ pub async fn health(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
     Ok(Some(format!("{state}, last update {update}")))
 }
 
+/// How many functions may run at once in the account and region.
+pub async fn concurrency(aws: &Aws) -> anyhow::Result<i32> {
+    let answer = aws.lambda.get_account_settings().send().await;
+    let answer = answer.map_err(failed("lambda:GetAccountSettings"))?;
+    answer
+        .account_limit
+        .map(|limit| limit.concurrent_executions)
+        .context("lambda:GetAccountSettings answered no limit")
+}
+
 fn image_uri(aws: &Aws, names: &Names, function: Function, digest: &str) -> String {
     let Place { account, region, partition, .. } = &aws.place;
     let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };

@@ -2,6 +2,7 @@
 
 use aws_sdk_cloudwatchlogs::Client;
 use contract::Function;
+use jiff::Timestamp;
 
 use super::{Aws, failed, optional, tag_changes};
 use crate::stack::Names;
@@ -93,4 +94,36 @@ async fn retention(client: &Client, name: &str, desired: &LogGroup) -> anyhow::R
 pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<()> {
     let answer = aws.logs.delete_log_group().log_group_name(names.log_group(function)).send().await;
     optional(answer, "logs:DeleteLogGroup", &["ResourceNotFoundException"]).map(|_| ())
+}
+
+/// One line of a log.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    pub id: String,
+    /// When it was written.
+    pub at: Timestamp,
+    pub text: String,
+}
+
+/// Lines of a group from a moment on, in order, and where the next page begins if there is one.
+///
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>
+pub async fn lines(
+    aws: &Aws,
+    group: &str,
+    from: Timestamp,
+    page: Option<String>,
+) -> anyhow::Result<(Vec<LogLine>, Option<String>)> {
+    let filter = aws.logs.filter_log_events().log_group_name(group);
+    let answer = filter.start_time(from.as_millisecond()).set_next_token(page).send().await;
+    // A group that is not there yet has no lines either.
+    let Some(answer) = optional(answer, "logs:FilterLogEvents", &["ResourceNotFoundException"])? else {
+        return Ok((Vec::new(), None));
+    };
+    let lines = answer.events.unwrap_or_default().into_iter().map(|event| LogLine {
+        id: event.event_id.unwrap_or_default(),
+        at: Timestamp::from_millisecond(event.timestamp.unwrap_or_default()).unwrap_or_default(),
+        text: event.message.unwrap_or_default().trim_end().to_owned(),
+    });
+    Ok((lines.collect(), answer.next_token))
 }

@@ -7,8 +7,14 @@ use aws_sdk_sts::error::SdkError;
 use super::failed;
 use crate::stack::Place;
 
+/// The place, and the caller's ARN.
+///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
-pub(super) async fn identity(client: &Client, region: &str, plain_http: bool) -> anyhow::Result<Place> {
+pub(super) async fn identity(
+    client: &Client,
+    region: &str,
+    plain_http: bool,
+) -> anyhow::Result<(Place, String)> {
     let answer = client.get_caller_identity().send().await;
     let identity = answer.map_err(|error| {
         let unreachable = matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
@@ -21,7 +27,7 @@ pub(super) async fn identity(client: &Client, region: &str, plain_http: bool) ->
     let partition =
         arn.split(':').nth(1).context("sts:GetCallerIdentity answered an ARN without a partition")?;
     let (partition, account, region) = (partition.to_owned(), account.to_owned(), region.to_owned());
-    Ok(Place { partition, account, region, plain_http })
+    Ok((Place { partition, account, region, plain_http }, arn.to_owned()))
 }
 
 fn unreachable_hint(region: &str) -> String {

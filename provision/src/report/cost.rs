@@ -1,0 +1,42 @@
+//! The estimate of a month's bill.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::out;
+use crate::cost::{DATE, Item, REGION, Traffic};
+
+pub fn cost(items: &[Item], traffic: &Traffic, json: bool) -> anyhow::Result<()> {
+    let total: f64 = items.iter().map(|item| item.cost).sum();
+    if json {
+        let answer = json!({
+            "currency": "USD",
+            "region": REGION,
+            "pricesOf": DATE,
+            "traffic": traffic,
+            "items": items,
+            "total": total,
+        });
+        return out(&format!("{answer:#}\n"));
+    }
+    let Traffic { uploads, lists, downloads, image_mb, stored } = traffic;
+    let mut text = format!(
+        "A month with {uploads} uploads, {lists} list requests, {downloads} downloads,\n\
+         {image_mb} MB an image, {stored} images kept from before.\n\
+         List prices of {REGION} ({DATE}) in US dollars, free tiers left out.\n\n"
+    );
+    for Item { service, what, quantity, price, cost, .. } in items.iter().filter(|item| item.cost > 0.0) {
+        let cost = if *cost < 0.005 { "< 0.01".to_owned() } else { format!("{cost:.2}") };
+        let price = format!("{price:.7}");
+        let price = price.trim_end_matches('0').trim_end_matches('.');
+        let _ = writeln!(text, "  {service:<11} {what:<33} {quantity:>9.3} x {price:<9} {cost:>8}");
+    }
+    let _ = writeln!(text, "  {:<11} {:<33} {:>9}   {:<9} {total:>8.2}\n", "total", "", "", "");
+    let sources: BTreeMap<_, _> = items.iter().map(|item| (item.service, item.source)).collect();
+    for (service, source) in sources {
+        let _ = writeln!(text, "  {service:<11} {source}");
+    }
+    out(&text)
+}
