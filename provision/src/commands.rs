@@ -14,11 +14,12 @@ use crate::cli::{Code as CodeFlags, Common};
 use crate::commands::release::{Release, Test};
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
-use crate::package::{self, Artifact};
+use crate::package::{self, Artifact, Order};
 use crate::plan::{self, Plan};
 use crate::reindex;
 use crate::report::{self, Progress};
 use crate::settings::{self, Auth, Package, Settings};
+use crate::source::Source;
 use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
 use crate::state::{Record, Store};
@@ -228,11 +229,18 @@ fn pack(
     let emulated = aws.endpoint.is_some();
     let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
     let (mut codes, mut artifacts) = (BTreeMap::new(), BTreeMap::new());
-    for (function, sizing) in &settings.functions {
-        let path = folder.join(function.name());
-        let (code, artifact) = package::pack(&path, settings.package, sizing.architecture, emulated)?;
-        codes.insert(*function, code);
-        artifacts.insert(*function, artifact);
+    for (&function, sizing) in &settings.functions {
+        let order = Order {
+            function,
+            path: &folder.join(function.name()),
+            package: settings.package,
+            architecture: sizing.architecture,
+            emulated,
+            source: Source::of(function),
+        };
+        let (code, artifact) = package::pack(&order)?;
+        codes.insert(function, code);
+        artifacts.insert(function, artifact);
     }
     Ok((codes, artifacts))
 }
