@@ -43,6 +43,9 @@ LOCAL_AWS = env -u AWS_PROFILE -u AWS_SESSION_TOKEN \
 LOCAL_STACK = --env local --state-dir .local/state
 LOCAL_PICTURE = tests/images/coffee.jpg
 
+# What tests need beside Docker, and cross-compilation without a cross compiler.
+TOOLS = .local/tools
+
 # Fuzzing: cargo-fuzz installed beside what is built, and what the fuzzers have learned so far.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS = request base64 picture cursor
@@ -54,8 +57,8 @@ WITH_FUNCTIONS = --functions $(RELEASE) $(if $(PACKAGE),--package $(PACKAGE))
 UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-down local-clean provision destroy plan outputs status \
-	build test fuzz bench lint fmt check clean need-cargo need-python
+.PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
+	build test tools fuzz bench bench-cold lint fmt check clean need-cargo need-python need-function
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -85,6 +88,15 @@ provision: build $(LOCAL)/provision ## Create or update everything
 plan: build $(LOCAL)/provision ## Show what that would change; change nothing
 	@$(LOCAL)/provision plan $(ON_ENV) $(WITH_FUNCTIONS) || test $$? -eq 2 # 2: there is something to change
 
+deploy: build $(LOCAL)/provision ## Bring new code alone; FUNCTION=list for one function
+	@$(LOCAL)/provision deploy $(FUNCTION) $(ON_ENV) $(WITH_FUNCTIONS)
+
+rollback: need-function $(LOCAL)/provision ## Go back to the version before, FUNCTION=list, or to VERSION=7
+	@$(LOCAL)/provision rollback $(FUNCTION) $(ON_ENV) $(if $(VERSION),--to $(VERSION))
+
+versions: $(LOCAL)/provision ## Print each function's versions, and which one is live
+	@$(LOCAL)/provision versions $(FUNCTION) $(ON_ENV)
+
 destroy: $(LOCAL)/provision ## Delete everything; DELETE_IMAGES=1 the images too
 	@$(LOCAL)/provision destroy $(ON_ENV) $(if $(filter 1,$(DELETE_IMAGES)),--delete-images) \
 		$(if $(filter 1,$(KEEP_IMAGES)),--keep-images) $(UNATTENDED)
@@ -102,7 +114,15 @@ build: need-cargo ## Build the functions for AWS; ARCH=arm64 for Graviton
 test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of their own
 	@$(PYTHON) local/emulator.py install
 	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
+	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
+
+tools: $(TOOLS)/bin/cargo-lambda ## Install cargo-lambda, which runs what the image test pulls
+
+$(TOOLS)/bin/cargo-lambda: tests/tools.txt
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools.txt
+	@touch $@
 
 bench: need-cargo ## Time and weigh the release functions; ARGS=--help says what else
 	cargo build --release --target $(TARGET) -p upload -p list
@@ -139,6 +159,9 @@ clean: need-cargo ## Delete what was built; keeps .local and state
 .PHONY: $(LOCAL)/provision
 $(LOCAL)/provision: need-cargo
 	@cargo build $(CARGO_LOCAL) -p provision
+
+need-function:
+	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload or FUNCTION=list" >&2; exit 1; }
 
 need-cargo:
 	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \
