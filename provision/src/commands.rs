@@ -228,17 +228,32 @@ fn pack(
 ) -> anyhow::Result<(Packed, BTreeMap<Function, Artifact>)> {
     let emulated = aws.endpoint.is_some();
     let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
-    let (mut codes, mut artifacts) = (BTreeMap::new(), BTreeMap::new());
-    for (&function, sizing) in &settings.functions {
-        let order = Order {
+    let pack = |function: Function| {
+        package::pack(&Order {
             function,
             path: &folder.join(function.name()),
             package: settings.package,
-            architecture: sizing.architecture,
+            architecture: settings.functions[&function].architecture,
             emulated,
             source: Source::of(function),
+        })
+    };
+    // Compressing is what takes the time, and each function has its own.
+    let packed = std::thread::scope(|scope| {
+        let threads: Vec<_> = settings
+            .functions
+            .keys()
+            .map(|&function| (function, scope.spawn(move || pack(function))))
+            .collect();
+        let join = |(function, thread): (Function, std::thread::ScopedJoinHandle<'_, _>)| {
+            thread.join().map(|packed| (function, packed))
         };
-        let (code, artifact) = package::pack(&order)?;
+        threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+    });
+    let packed = packed.map_err(|_| anyhow::anyhow!("packing ended in the middle"))?;
+    let (mut codes, mut artifacts) = (BTreeMap::new(), BTreeMap::new());
+    for (function, packed) in packed {
+        let (code, artifact) = packed?;
         codes.insert(function, code);
         artifacts.insert(function, artifact);
     }
