@@ -19,17 +19,21 @@ FUNCTIONS_TARGET := $(if $(ARCH),$(subst arm64,aarch64,$(ARCH))-unknown-linux-gn
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
 # For another architecture than this machine's, the linker is Debian's cross compiler.
-ifeq ($(filter-out $(TARGET),$(FUNCTIONS_TARGET)),aarch64-unknown-linux-gnu)
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc
+ifneq ($(FUNCTIONS_TARGET),$(TARGET))
+CROSS_COMPILER := $(if $(findstring aarch64,$(FUNCTIONS_TARGET)),aarch64-linux-gnu-gcc,x86_64-linux-gnu-gcc)
+ifeq ($(FUNCTIONS_TARGET),aarch64-unknown-linux-gnu)
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= $(CROSS_COMPILER)
+else
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER ?= $(CROSS_COMPILER)
 endif
-ifeq ($(filter-out $(TARGET),$(FUNCTIONS_TARGET)),x86_64-unknown-linux-gnu)
-export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER ?= x86_64-linux-gnu-gcc
+# Where that is missing, the Dockerfile's.
+WITH_DOCKER := $(if $(shell command -v $(CROSS_COMPILER)),,1)
 endif
 
 # Relocations packed, as glibc reads them since 2.36, are a quarter megabyte less to load at a cold start.
 PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
-build bench: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
-build bench: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 
 CARGO_LOCAL = --profile local --target $(TARGET)
 BUILT := $(or $(CARGO_TARGET_DIR),target)
@@ -109,7 +113,14 @@ status: $(LOCAL)/provision ## Print every resource with its health
 
 ##@ Develop
 build: need-cargo ## Build the functions for AWS; ARCH=arm64 for Graviton
+ifdef WITH_DOCKER
+	@echo "there is no $(CROSS_COMPILER) here, so Docker cross-compiles" >&2
+	@$(foreach function,upload list,DOCKER_BUILDKIT=1 docker build --quiet --build-arg FUNCTION=$(function) \
+		--platform linux/$(patsubst x86_64,amd64,$(ARCH)) --output type=local,dest=$(RELEASE)/$(function).image . && \
+		mv $(RELEASE)/$(function).image/bootstrap $(RELEASE)/$(function) &&) rm -r $(RELEASE)/*.image
+else
 	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list
+endif
 
 test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of their own
 	@$(PYTHON) local/emulator.py install
@@ -128,6 +139,11 @@ bench: need-cargo ## Time and weigh the release functions; ARGS=--help says what
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/plain/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- $(ARGS)
+
+bench-cold: need-cargo ## Time the functions' starts, beside a function that does nothing
+	cargo build --release --target $(TARGET) -p upload -p list
+	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/empty/Cargo.toml
+	cargo run --release --target $(TARGET) -p bench -- --cold $(ARGS)
 
 # A stable compiler takes the flags that fuzzing needs only when it is told to be a nightly one.
 fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute; FUZZ_SECONDS=600 for longer
