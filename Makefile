@@ -32,8 +32,8 @@ endif
 
 # Relocations packed, as glibc reads them since 2.36, are a quarter megabyte less to load at a cold start.
 PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
-build bench bench-cold: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
-build bench bench-cold: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 
 CARGO_LOCAL = --profile local --target $(TARGET)
 BUILT := $(or $(CARGO_TARGET_DIR),target)
@@ -56,18 +56,21 @@ FUZZ_TARGETS = request base64 picture cursor
 FUZZ = $(abspath $(BUILT))/fuzz
 CARGO_FUZZ = $(abspath $(BUILT))/tools/bin/cargo-fuzz
 
+# What the functions are compared with in other languages, and all that it needs.
+LANGUAGES = $(abspath $(BUILT))/languages
+
 ON_ENV = $(if $(ENV),--env $(ENV))
 WITH_FUNCTIONS = --functions $(RELEASE) $(if $(PACKAGE),--package $(PACKAGE))
 UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
-	build test tools fuzz bench bench-cold lint fmt check clean need-cargo need-python need-function
+	build test tools fuzz bench bench-cold bench-languages lint fmt check clean need-cargo need-python need-function
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@printf '\nPORT=%s  TARGET=%s  PYTHON=%s\n' '$(PORT)' '$(TARGET)' '$(PYTHON)'
 
 ##@ On this machine, without an AWS account
@@ -144,6 +147,19 @@ bench-cold: need-cargo ## Time the functions' starts, beside a function that doe
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/empty/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- --cold $(ARGS)
+
+bench-languages: need-cargo need-python ## The same beside Python and Node.js, by CPU time
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "error: Node.js is missing, to compare with (Debian, Ubuntu: apt install nodejs npm)" >&2; exit 1; }
+	$(PYTHON) -m venv $(LANGUAGES)/python
+	$(LANGUAGES)/python/bin/pip install --quiet --requirement bench/python/requirements.txt
+	mkdir -p $(LANGUAGES)/python-app $(LANGUAGES)/node
+	cp bench/python/app.py $(LANGUAGES)/python-app/
+	cp bench/node/* $(LANGUAGES)/node/
+	ln -sf "$$(command -v node)" $(LANGUAGES)/node/node
+	npm ci --prefix $(LANGUAGES)/node --no-audit --no-fund --loglevel=error
+	cargo build --release --target $(TARGET) -p upload -p list
+	cargo run --release --target $(TARGET) -p bench -- --languages $(LANGUAGES) $(ARGS)
 
 # A stable compiler takes the flags that fuzzing needs only when it is told to be a nightly one.
 fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute; FUZZ_SECONDS=600 for longer

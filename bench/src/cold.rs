@@ -1,7 +1,6 @@
 //! How long a process takes from its start to its first request for an event, beside one of a function
 //! that does nothing.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use anyhow::Context;
 use contract::Function as Name;
 use serde::Serialize;
 
-use crate::function::Function;
+use crate::function::{Endpoint, Function, Program};
 
 /// Starts of each, in turns, so that whatever else this machine does falls on all.
 const STARTS: usize = 20;
@@ -26,12 +25,13 @@ pub(crate) struct Start {
     pub(crate) ratio: f64,
 }
 
-pub(crate) fn measure(folder: &Path, aws: SocketAddr) -> anyhow::Result<Vec<Start>> {
+pub(crate) fn measure(folder: &Path, aws: &Endpoint) -> anyhow::Result<Vec<Start>> {
     let names: Vec<&'static str> = Name::ALL.into_iter().map(Name::name).chain([EMPTY]).collect();
     let mut inits = vec![Vec::with_capacity(STARTS); names.len()];
     for _ in 0..STARTS {
         for (name, inits) in names.iter().zip(&mut inits) {
-            let function = Function::start(&folder.join(name), aws);
+            let program = Program { file: folder.join(name), ..Program::default() };
+            let function = Function::start(&program, aws);
             inits.push(function.with_context(|| format!("start the function {name}"))?.init);
         }
     }

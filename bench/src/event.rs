@@ -26,14 +26,9 @@ pub(crate) fn announcement(size: usize) -> Vec<u8> {
     upload(&json!({ "fileName": "夏の旅行.jpg", "contentType": "image/jpeg", "size": size }))
 }
 
-pub(crate) fn listing() -> Vec<u8> {
-    event(
-        "GET",
-        "/list",
-        "application/json",
-        &Value::Null,
-        &json!({ "body": null, "isBase64Encoded": false }),
-    )
+/// `queries` are those of the URL, each once.
+pub(crate) fn listing(queries: &Value) -> Vec<u8> {
+    event("GET", "/list", "application/json", queries, &json!({ "body": null, "isBase64Encoded": false }))
 }
 
 fn upload(body: &Value) -> Vec<u8> {

@@ -41,36 +41,45 @@ pub(crate) fn response(status: &str, headers: &[(&str, &str)], body: &[u8]) -> V
 
 /// What a request is answered with. It is called for the response and writes it itself where the
 /// moment matters.
-pub(crate) type Handler = dyn Fn(&Request, &mut TcpStream) -> anyhow::Result<()> + Send + Sync;
+pub(crate) type Handler = dyn Fn(&Request, &mut dyn Write) -> anyhow::Result<()> + Send + Sync;
 
 /// Serves on a free port of this machine, until the program ends.
 pub(crate) fn serve(
-    handler: impl Fn(&Request, &mut TcpStream) -> anyhow::Result<()> + Send + Sync + 'static,
+    handler: impl Fn(&Request, &mut dyn Write) -> anyhow::Result<()> + Send + Sync + 'static,
+) -> anyhow::Result<SocketAddr> {
+    serve_over(Ok, handler)
+}
+
+/// The same, over what a connection is made into.
+pub(crate) fn serve_over<S: Read + Write>(
+    make: impl Fn(TcpStream) -> anyhow::Result<S> + Send + Sync + 'static,
+    handler: impl Fn(&Request, &mut dyn Write) -> anyhow::Result<()> + Send + Sync + 'static,
 ) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen on 127.0.0.1")?;
     let address = listener.local_addr().context("read the port")?;
-    let handler: Arc<Handler> = Arc::new(handler);
+    let (handler, make): (Arc<Handler>, _) = (Arc::new(handler), Arc::new(make));
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            let handler = Arc::clone(&handler);
+            let (handler, make) = (Arc::clone(&handler), Arc::clone(&make));
             // A function that is ended cuts its connections, so an error here is nobody's: whoever
             // waits for the answer reports that none came.
-            thread::spawn(move || converse(connection, &*handler).ok());
+            thread::spawn(move || {
+                connection.set_nodelay(true)?;
+                converse(make(connection)?, &*handler)
+            });
         }
     });
     Ok(address)
 }
 
-fn converse(connection: TcpStream, handler: &Handler) -> anyhow::Result<()> {
-    connection.set_nodelay(true)?;
-    let mut writer = connection.try_clone()?;
+fn converse(connection: impl Read + Write, handler: &Handler) -> anyhow::Result<()> {
     let mut reader = BufReader::with_capacity(256 * 1024, connection);
     // One buffer for all bodies: fresh pages for megabytes would cost as much as reading them.
     let mut body = Vec::new();
     while let Some((method, path)) = request_line(&mut reader)? {
         let headers = headers(&mut reader)?;
         if find(&headers, "expect").is_some() {
-            writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         if find(&headers, "transfer-encoding").is_some() {
             bail!("a body without length came to {path}");
@@ -81,7 +90,7 @@ fn converse(connection: TcpStream, handler: &Handler) -> anyhow::Result<()> {
         }
         body.clear();
         reader.by_ref().take(length).read_to_end(&mut body)?;
-        handler(&Request { method, path, headers, body: &body }, &mut writer)?;
+        handler(&Request { method, path, headers, body: &body }, reader.get_mut())?;
     }
     Ok(())
 }

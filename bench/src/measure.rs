@@ -2,8 +2,7 @@
 //! else this machine does falls on both.
 
 use std::io::{Cursor, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,11 +10,11 @@ use contract::Function as Name;
 use serde::Serialize;
 use zip::write::SimpleFileOptions;
 
-use crate::function::Function;
+use crate::function::{Endpoint, Function, Program};
 use crate::scenario::Scenario;
 
 /// A process starts only once, so its Init and first request are measured on several.
-const STARTS: usize = 10;
+pub(crate) const STARTS: usize = 10;
 
 /// The file that is compared with, which answers for both functions.
 const PLAIN: &str = "plain";
@@ -68,8 +67,11 @@ fn weigh(name: &'static str, folder: &Path) -> anyhow::Result<Binary> {
     Ok(Binary { name, bytes: binary.len(), zip_bytes: archive.len() })
 }
 
-pub(crate) fn compare(scenario: &Scenario, folder: &Path, aws: SocketAddr) -> anyhow::Result<Comparison> {
-    let contender = |name: &str| Contender::start(folder.join(name), scenario, aws);
+pub(crate) fn compare(scenario: &Scenario, folder: &Path, aws: &Endpoint) -> anyhow::Result<Comparison> {
+    let contender = |name: &str| {
+        let program = Program { file: folder.join(name), ..Program::default() };
+        Contender::start(program, scenario, aws)
+    };
     let (mut cloudpix, mut plain) = (contender(scenario.function.name())?, contender(PLAIN)?);
     for _ in 1..STARTS {
         cloudpix.restart()?;
@@ -92,9 +94,9 @@ pub(crate) fn compare(scenario: &Scenario, folder: &Path, aws: SocketAddr) -> an
 }
 
 struct Contender<'a> {
-    binary: PathBuf,
+    program: Program,
     scenario: &'a Scenario,
-    aws: SocketAddr,
+    aws: &'a Endpoint,
     function: Function,
     init: Vec<Duration>,
     first: Vec<Duration>,
@@ -102,16 +104,16 @@ struct Contender<'a> {
 }
 
 impl<'a> Contender<'a> {
-    fn start(binary: PathBuf, scenario: &'a Scenario, aws: SocketAddr) -> anyhow::Result<Contender<'a>> {
-        let function = Function::start(&binary, aws)?;
+    fn start(program: Program, scenario: &'a Scenario, aws: &'a Endpoint) -> anyhow::Result<Contender<'a>> {
+        let function = Function::start(&program, aws)?;
         let (init, first, warm) = (Vec::new(), Vec::new(), Vec::new());
-        let mut contender = Contender { binary, scenario, aws, function, init, first, warm };
+        let mut contender = Contender { program, scenario, aws, function, init, first, warm };
         contender.greet()?;
         Ok(contender)
     }
 
     fn restart(&mut self) -> anyhow::Result<()> {
-        self.function = Function::start(&self.binary, self.aws)?;
+        self.function = Function::start(&self.program, self.aws)?;
         self.greet()
     }
 
@@ -128,20 +130,23 @@ impl<'a> Contender<'a> {
             self.scenario.check(&answer)?;
             Ok(took)
         };
-        ask().with_context(|| format!("ask {}", self.binary.display()))
+        ask().with_context(|| format!("ask {}", self.program.file.display()))
     }
 
     fn figures(mut self) -> Figures {
-        let milliseconds =
-            |times: &mut Vec<Duration>, percent| quantile(times, percent).as_secs_f64() * 1000.0;
         Figures {
-            warm_ms: milliseconds(&mut self.warm, 50),
-            p95_ms: milliseconds(&mut self.warm, 95),
-            first_ms: milliseconds(&mut self.first, 50),
-            init_ms: milliseconds(&mut self.init, 50),
+            warm_ms: median_ms(&mut self.warm),
+            p95_ms: quantile(&mut self.warm, 95).as_secs_f64() * 1000.0,
+            first_ms: median_ms(&mut self.first),
+            init_ms: median_ms(&mut self.init),
             peak_bytes: self.function.peak_memory(),
         }
     }
+}
+
+/// In milliseconds.
+pub(crate) fn median_ms(times: &mut [Duration]) -> f64 {
+    quantile(times, 50).as_secs_f64() * 1000.0
 }
 
 /// The time that so many of a hundred stay within.

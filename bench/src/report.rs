@@ -7,12 +7,18 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::cold::Start;
+use crate::distant::FirstRequest;
+use crate::languages::Throughput;
 use crate::measure::{Binary, Comparison, Figures};
+use crate::scale::PageCost;
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) binaries: Vec<Binary>,
     pub(crate) scenarios: Vec<Comparison>,
+    pub(crate) distant: Vec<FirstRequest>,
+    pub(crate) scale: Vec<PageCost>,
+    pub(crate) languages: Vec<Throughput>,
 }
 
 pub(crate) fn print(report: &Report, json: bool) {
@@ -43,14 +49,51 @@ pub(crate) fn error(error: &anyhow::Error) {
 }
 
 fn tables(report: &Report) -> String {
+    if !report.languages.is_empty() {
+        return languages(&report.languages);
+    }
     let titles = ["warm ms", "p95 ms", "first ms", "init ms", "peak MB"].map(str::to_owned);
     let head = row("scenario", "", &titles);
     let scenarios = report.scenarios.iter().map(rows);
+    let distant = report.distant.iter().map(|FirstRequest { scenario, init_ms, first_ms, warm_ms }| {
+        let ratio = first_ms / warm_ms;
+        format!("{scenario:<25} {warm_ms:>9.2} {first_ms:>9.2} {ratio:>8.2}x {init_ms:>9.2}\n")
+    });
+    let distant_head = format!(
+        "\n{:<25} {:>9} {:>9} {:>9} {:>9}\n",
+        "TLS, 20 ms away", "warm ms", "first ms", "ratio", "init ms"
+    );
     let binaries = format!("\n{:<25} {:>9} {:>9}\n", "binary", "MB", "zip MB");
     let weights = report.binaries.iter().map(|Binary { name, bytes, zip_bytes }| {
         format!("{name:<25} {:>9} {:>9}\n", megabytes(*bytes), megabytes(*zip_bytes))
     });
-    std::iter::once(head).chain(scenarios).chain([binaries]).chain(weights).collect()
+    let scale_head = format!(
+        "\n{:<25} {:>9} {:>9} {:>9} {:>9}\n",
+        "a page of 50 out of", "a day has", "warm ms", "RCU", "items"
+    );
+    let scale_head = (!report.scale.is_empty()).then_some(scale_head);
+    let scale =
+        report.scale.iter().map(|PageCost { images, per_day, asked, warm_ms, read_units, items_read }| {
+            let what = format!("{images}, {asked}");
+            format!("{what:<25} {per_day:>9} {warm_ms:>9.2} {read_units:>9.1} {items_read:>9.1}\n")
+        });
+    let tables = std::iter::once(head).chain(scenarios).chain([distant_head]).chain(distant);
+    tables.chain(scale_head).chain(scale).chain([binaries]).chain(weights).collect()
+}
+
+fn languages(throughputs: &[Throughput]) -> String {
+    let head = format!(
+        "{:<17} {:>9} {:>9} {:>9}   requests per CPU second\n",
+        "scenario", "cloudpix", "Python", "Node"
+    );
+    let line = |Throughput { scenario, cloudpix, python, node }: &Throughput| {
+        let (to_python, to_node) = (cloudpix / python, cloudpix / node);
+        format!(
+            "{scenario:<17} {cloudpix:>9.0} {python:>9.0} {node:>9.0}   \
+             {to_python:.1}x Python, {to_node:.1}x Node\n"
+        )
+    };
+    std::iter::once(head).chain(throughputs.iter().map(line)).collect()
 }
 
 fn rows(comparison: &Comparison) -> String {

@@ -2,7 +2,6 @@
 //! when that happens and when the answer comes is taken down here, next to the socket.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -13,6 +13,8 @@ pub(crate) struct Scenario {
     pub(crate) event: Vec<u8>,
     /// Warm requests to each contender.
     pub(crate) runs: usize,
+    /// Whether any program that takes and lists images serves it.
+    pub(crate) is_plain: bool,
     status: u16,
     /// Fields of the answer.
     answer: Value,
@@ -28,24 +30,44 @@ pub(crate) fn all() -> Vec<Scenario> {
         function: Function::Upload,
         event,
         runs,
+        is_plain: true,
         status: 201,
         answer,
     };
     let large = json!({ "status": "ready", "size": INLINE_LIMIT, "width": 4032, "height": 3024 });
     vec![
         upload("small upload", event::upload_of_pixel(), MANY, json!({ "status": "ready", "size": 70 })),
+        upload(
+            "1 MB upload",
+            event::upload_of_photograph(1_000_000),
+            FEW,
+            json!({ "status": "ready", "size": 1_000_000 }),
+        ),
         upload("large upload", event::upload_of_photograph(INLINE_LIMIT), FEW, large.clone()),
         upload("large raw upload", event::upload_of_bytes(INLINE_LIMIT), FEW, large),
-        upload("presigned upload", event::announcement(20_000_000), MANY, json!({ "status": "pending" })),
         Scenario {
-            name: "list of 50",
-            function: Function::List,
-            event: event::listing(),
-            runs: MANY,
-            status: 200,
-            answer: json!({ "count": 50 }),
+            is_plain: false,
+            ..upload(
+                "presigned upload",
+                event::announcement(20_000_000),
+                MANY,
+                json!({ "status": "pending" }),
+            )
         },
+        listing(),
     ]
+}
+
+pub(crate) fn listing() -> Scenario {
+    Scenario {
+        name: "list of 50",
+        function: Function::List,
+        event: event::listing(&Value::Null),
+        runs: MANY,
+        is_plain: true,
+        status: 200,
+        answer: json!({ "count": 50 }),
+    }
 }
 
 impl Scenario {
