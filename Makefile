@@ -19,17 +19,21 @@ FUNCTIONS_TARGET := $(if $(ARCH),$(subst arm64,aarch64,$(ARCH))-unknown-linux-gn
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
 # For another architecture than this machine's, the linker is Debian's cross compiler.
-ifeq ($(filter-out $(TARGET),$(FUNCTIONS_TARGET)),aarch64-unknown-linux-gnu)
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc
+ifneq ($(FUNCTIONS_TARGET),$(TARGET))
+CROSS_COMPILER := $(if $(findstring aarch64,$(FUNCTIONS_TARGET)),aarch64-linux-gnu-gcc,x86_64-linux-gnu-gcc)
+ifeq ($(FUNCTIONS_TARGET),aarch64-unknown-linux-gnu)
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= $(CROSS_COMPILER)
+else
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER ?= $(CROSS_COMPILER)
 endif
-ifeq ($(filter-out $(TARGET),$(FUNCTIONS_TARGET)),x86_64-unknown-linux-gnu)
-export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER ?= x86_64-linux-gnu-gcc
+# Where that is missing, the Dockerfile's.
+WITH_DOCKER := $(if $(shell command -v $(CROSS_COMPILER)),,1)
 endif
 
 # Relocations packed, as glibc reads them since 2.36, are a quarter megabyte less to load at a cold start.
 PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
-build bench bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
-build bench bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 
 CARGO_LOCAL = --profile local --target $(TARGET)
 BUILT := $(or $(CARGO_TARGET_DIR),target)
@@ -42,6 +46,9 @@ LOCAL_AWS = env -u AWS_PROFILE -u AWS_SESSION_TOKEN \
 	AWS_ENDPOINT_URL=http://localhost:$(PORT) AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
 LOCAL_STACK = --env local --state-dir .local/state
 LOCAL_PICTURE = tests/images/coffee.jpg
+
+# What tests need beside Docker, and cross-compilation without a cross compiler.
+TOOLS = .local/tools
 
 # Fuzzing: cargo-fuzz installed beside what is built, and what the fuzzers have learned so far.
 FUZZ_SECONDS ?= 60
@@ -57,8 +64,8 @@ WITH_FUNCTIONS = --functions $(RELEASE) $(if $(PACKAGE),--package $(PACKAGE))
 UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-down local-clean provision destroy plan outputs status \
-	build test fuzz bench bench-languages lint fmt check clean need-cargo need-python
+.PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
+	build test tools fuzz bench bench-cold bench-languages lint fmt check clean need-cargo need-python need-function
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -88,6 +95,15 @@ provision: build $(LOCAL)/provision ## Create or update everything
 plan: build $(LOCAL)/provision ## Show what that would change; change nothing
 	@$(LOCAL)/provision plan $(ON_ENV) $(WITH_FUNCTIONS) || test $$? -eq 2 # 2: there is something to change
 
+deploy: build $(LOCAL)/provision ## Bring new code alone; FUNCTION=list for one function
+	@$(LOCAL)/provision deploy $(FUNCTION) $(ON_ENV) $(WITH_FUNCTIONS)
+
+rollback: need-function $(LOCAL)/provision ## Go back to the version before, FUNCTION=list, or to VERSION=7
+	@$(LOCAL)/provision rollback $(FUNCTION) $(ON_ENV) $(if $(VERSION),--to $(VERSION))
+
+versions: $(LOCAL)/provision ## Print each function's versions, and which one is live
+	@$(LOCAL)/provision versions $(FUNCTION) $(ON_ENV)
+
 destroy: $(LOCAL)/provision ## Delete everything; DELETE_IMAGES=1 the images too
 	@$(LOCAL)/provision destroy $(ON_ENV) $(if $(filter 1,$(DELETE_IMAGES)),--delete-images) \
 		$(if $(filter 1,$(KEEP_IMAGES)),--keep-images) $(UNATTENDED)
@@ -100,17 +116,37 @@ status: $(LOCAL)/provision ## Print every resource with its health
 
 ##@ Develop
 build: need-cargo ## Build the functions for AWS; ARCH=arm64 for Graviton
+ifdef WITH_DOCKER
+	@echo "there is no $(CROSS_COMPILER) here, so Docker cross-compiles" >&2
+	@$(foreach function,upload list,DOCKER_BUILDKIT=1 docker build --quiet --build-arg FUNCTION=$(function) \
+		--platform linux/$(patsubst x86_64,amd64,$(ARCH)) --output type=local,dest=$(RELEASE)/$(function).image . && \
+		mv $(RELEASE)/$(function).image/bootstrap $(RELEASE)/$(function) &&) rm -r $(RELEASE)/*.image
+else
 	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list
+endif
 
 test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of their own
 	@$(PYTHON) local/emulator.py install
 	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
+	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
+
+tools: $(TOOLS)/bin/cargo-lambda ## Install cargo-lambda, which runs what the image test pulls
+
+$(TOOLS)/bin/cargo-lambda: tests/tools.txt
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools.txt
+	@touch $@
 
 bench: need-cargo ## Time and weigh the release functions; ARGS=--help says what else
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/plain/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- $(ARGS)
+
+bench-cold: need-cargo ## Time the functions' starts, beside a function that does nothing
+	cargo build --release --target $(TARGET) -p upload -p list
+	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/empty/Cargo.toml
+	cargo run --release --target $(TARGET) -p bench -- --cold $(ARGS)
 
 bench-languages: need-cargo need-python ## The same beside Python and Node.js, by CPU time
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
@@ -155,6 +191,9 @@ clean: need-cargo ## Delete what was built; keeps .local and state
 .PHONY: $(LOCAL)/provision
 $(LOCAL)/provision: need-cargo
 	@cargo build $(CARGO_LOCAL) -p provision
+
+need-function:
+	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload or FUNCTION=list" >&2; exit 1; }
 
 need-cargo:
 	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \

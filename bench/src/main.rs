@@ -3,6 +3,7 @@
 //! what is seen is our own cost. Nothing fails for being slow; a wrong answer does.
 
 mod aws;
+mod cold;
 mod distant;
 mod event;
 mod function;
@@ -23,6 +24,7 @@ use anyhow::Context;
 use clap::Parser;
 use contract::Function;
 
+use crate::cold::Start;
 use crate::distant::Distant;
 use crate::function::{Endpoint, Program};
 use crate::report::Report;
@@ -40,6 +42,9 @@ struct Cli {
     /// Run only the scenarios whose name contains this, such as "large" or "list"
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     only: String,
+    /// Only start the functions, each twenty times, beside one that does nothing
+    #[arg(long)]
+    cold: bool,
     /// Compare with Python and JavaScript instead, from the folder that `make bench-languages` fills
     #[arg(long, value_name = "DIR")]
     languages: Option<PathBuf>,
@@ -56,11 +61,13 @@ const LARGE: usize = 1_000_000;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
-        Ok(report) => {
-            report::print(&report, cli.json);
-            ExitCode::SUCCESS
-        }
+    let done = if cli.cold {
+        start(&cli).map(|starts| report::starts(&starts, cli.json))
+    } else {
+        run(&cli).map(|report| report::print(&report, cli.json))
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report::error(&error);
             ExitCode::FAILURE
@@ -68,14 +75,21 @@ fn main() -> ExitCode {
     }
 }
 
+fn folder(cli: &Cli) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = &cli.functions {
+        return Ok(folder.clone());
+    }
+    let program = std::env::current_exe().context("find the folder of this program")?;
+    Ok(program.parent().context("find the folder of this program")?.to_owned())
+}
+
+fn start(cli: &Cli) -> anyhow::Result<Vec<Start>> {
+    let aws = aws::serve(Arc::new(Table::new(IMAGES, PER_DAY)))?;
+    cold::measure(&folder(cli)?, &Endpoint { url: format!("http://{aws}"), roots: None })
+}
+
 fn run(cli: &Cli) -> anyhow::Result<Report> {
-    let folder = match &cli.functions {
-        Some(folder) => folder.clone(),
-        None => {
-            let program = std::env::current_exe().context("find the folder of this program")?;
-            program.parent().context("find the folder of this program")?.to_owned()
-        }
-    };
+    let folder = folder(cli)?;
     let mut scenarios = scenario::all();
     scenarios.retain(|scenario| scenario.name.contains(&cli.only));
     anyhow::ensure!(!scenarios.is_empty(), "no scenario's name contains {:?}", cli.only);

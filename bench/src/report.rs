@@ -6,6 +6,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::cold::Start;
 use crate::distant::FirstRequest;
 use crate::languages::Throughput;
 use crate::measure::{Binary, Comparison, Figures};
@@ -24,6 +25,18 @@ pub(crate) fn print(report: &Report, json: bool) {
     let text =
         if json { serde_json::to_string_pretty(report).unwrap_or_default() + "\n" } else { tables(report) };
     // Whoever closes the output has read enough.
+    std::io::stdout().lock().write_all(text.as_bytes()).ok();
+}
+
+/// Of each function the median of its starts, and how much that is of the empty one's.
+pub(crate) fn starts(starts: &[Start], json: bool) {
+    let line = |Start { name, init_ms, ratio }: &Start| format!("{name:<16} {init_ms:>9.2} {ratio:>9.2}\n");
+    let text = if json {
+        serde_json::to_string_pretty(starts).unwrap_or_default() + "\n"
+    } else {
+        let head = format!("{:<16} {:>9} {:>9}\n", "function", "init ms", "to empty");
+        head + &starts.iter().map(line).collect::<String>()
+    };
     std::io::stdout().lock().write_all(text.as_bytes()).ok();
 }
 

@@ -17,11 +17,12 @@ use crate::commands::release::{Release, Test};
 use crate::cost;
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
-use crate::package::{self, Artifact};
+use crate::package::{self, Artifact, Order};
 use crate::plan::{self, Plan};
 use crate::reindex;
 use crate::report::{self, Progress};
 use crate::settings::{self, Auth, Package, Settings};
+use crate::source::Source;
 use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
 use crate::state::{Record, Store};
@@ -261,12 +262,34 @@ fn pack(
 ) -> anyhow::Result<(Packed, BTreeMap<Function, Artifact>)> {
     let emulated = aws.endpoint.is_some();
     let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
+    let pack = |function: Function| {
+        package::pack(&Order {
+            function,
+            path: &folder.join(function.name()),
+            package: settings.package,
+            architecture: settings.functions[&function].architecture,
+            emulated,
+            source: Source::of(function),
+        })
+    };
+    // Compressing is what takes the time, and each function has its own.
+    let packed = std::thread::scope(|scope| {
+        let threads: Vec<_> = settings
+            .functions
+            .keys()
+            .map(|&function| (function, scope.spawn(move || pack(function))))
+            .collect();
+        let join = |(function, thread): (Function, std::thread::ScopedJoinHandle<'_, _>)| {
+            thread.join().map(|packed| (function, packed))
+        };
+        threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+    });
+    let packed = packed.map_err(|_| anyhow::anyhow!("packing ended in the middle"))?;
     let (mut codes, mut artifacts) = (BTreeMap::new(), BTreeMap::new());
-    for (function, sizing) in &settings.functions {
-        let path = folder.join(function.name());
-        let (code, artifact) = package::pack(&path, settings.package, sizing.architecture, emulated)?;
-        codes.insert(*function, code);
-        artifacts.insert(*function, artifact);
+    for (function, packed) in packed {
+        let (code, artifact) = packed?;
+        codes.insert(function, code);
+        artifacts.insert(function, artifact);
     }
     Ok((codes, artifacts))
 }

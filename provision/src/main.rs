@@ -14,6 +14,7 @@ mod reindex;
 mod report;
 mod settings;
 mod smoke;
+mod source;
 mod stack;
 mod state;
 

@@ -1,7 +1,8 @@
 //! A function's binary, packed for Lambda: a container image of one layer, or a zip file.
 //!
-//! The same binary gives the same bytes, so the same digest, wherever and whenever it is packed: no
-//! clock, no owner, no order of a directory gets in. An unchanged function is then no change.
+//! The same binary of the same commit gives the same bytes, so the same digest, wherever and whenever
+//! it is packed: no clock, no owner, no order of a directory gets in. An unchanged function is then no
+//! change.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,12 +10,14 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use contract::Function;
 use elf::abi::{EM_AARCH64, EM_X86_64, PT_INTERP};
 use flate2::{Compression, GzBuilder};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::settings::{Architecture, Package};
+use crate::source::Source;
 use crate::stack::resource::Code;
 
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md>
@@ -63,24 +66,31 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-/// Packs the binary at `path`. `emulated` allows what only runs on this machine's own emulator.
-pub fn pack(
-    path: &Path,
-    package: Package,
-    wanted: Architecture,
-    emulated: bool,
-) -> anyhow::Result<(Code, Artifact)> {
+/// What is to be packed, and how.
+pub struct Order<'a> {
+    pub function: Function,
+    /// The binary.
+    pub path: &'a Path,
+    pub package: Package,
+    pub architecture: Architecture,
+    /// Allows what only runs on this machine's own emulator.
+    pub emulated: bool,
+    pub source: Option<Source>,
+}
+
+pub fn pack(order: &Order<'_>) -> anyhow::Result<(Code, Artifact)> {
+    let Order { path, package, emulated, .. } = *order;
     let binary = match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             bail!("there is no function at {}; build the functions first: make build", path.display())
         }
         binary => binary.with_context(|| format!("read {}", path.display()))?,
     };
-    let architecture = architecture(&binary, wanted, emulated && package == Package::Zip)
+    let architecture = architecture(&binary, order.architecture, emulated && package == Package::Zip)
         .with_context(|| format!("the function at {}", path.display()))?;
     let (digest, artifact) = match package {
         Package::Image => {
-            let image = image(&binary, architecture)?;
+            let image = image(&binary, architecture, order.function, order.source.as_ref())?;
             (image.manifest.digest.clone(), Artifact::Image(image))
         }
         Package::Zip => {
@@ -126,7 +136,12 @@ fn architecture(binary: &[u8], wanted: Architecture, emulated: bool) -> anyhow::
     Ok(built_for)
 }
 
-fn image(binary: &[u8], architecture: Architecture) -> anyhow::Result<Image> {
+fn image(
+    binary: &[u8],
+    architecture: Architecture,
+    function: Function,
+    source: Option<&Source>,
+) -> anyhow::Result<Image> {
     let tar = tar(binary)?;
     let diff_id = digest(&tar);
     // No name, no time, and the operating system as unknown: nothing of this machine.
@@ -137,8 +152,13 @@ fn image(binary: &[u8], architecture: Architecture) -> anyhow::Result<Image> {
     let config = json!({
         "architecture": architecture,
         "os": "linux",
-        "created": "1970-01-01T00:00:00Z",
-        "config": {"Entrypoint": [format!("/{BOOTSTRAP}")], "User": "65532:65532", "WorkingDir": "/"},
+        "created": source.map_or("1970-01-01T00:00:00Z", |source| &source.created),
+        "config": {
+            "Entrypoint": [format!("/{BOOTSTRAP}")],
+            "Labels": labels(function, source),
+            "User": "65532:65532",
+            "WorkingDir": "/",
+        },
         "rootfs": {"type": "layers", "diff_ids": [diff_id]},
     });
     let config = Blob::new(config.to_string().into_bytes());
@@ -151,6 +171,22 @@ fn image(binary: &[u8], architecture: Architecture) -> anyhow::Result<Image> {
         "layers": [descriptor(LAYER_TYPE, &layer)],
     });
     Ok(Image { layer, config, manifest: Blob::new(manifest.to_string().into_bytes()) })
+}
+
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md>, as the Dockerfile has them.
+fn labels(function: Function, source: Option<&Source>) -> Map<String, Value> {
+    let name = function.name();
+    let mut labels = vec![
+        ("title", format!("cloudpix-{name}")),
+        ("description", format!("The {name} function of CloudPix, for AWS Lambda")),
+        ("licenses", "Apache-2.0".to_owned()),
+    ];
+    if let Some(Source { url, revision, created }) = source {
+        labels.extend(url.clone().map(|url| ("source", url)));
+        labels.extend([("revision", revision.clone()), ("created", created.clone())]);
+    }
+    let label = |(key, value)| (format!("org.opencontainers.image.{key}"), Value::String(value));
+    labels.into_iter().map(label).collect()
 }
 
 fn tar(binary: &[u8]) -> anyhow::Result<Vec<u8>> {
@@ -204,6 +240,11 @@ mod tests {
         file
     }
 
+    fn order(path: &Path, package: Package) -> Order<'_> {
+        let (function, architecture) = (Function::Upload, Architecture::Auto);
+        Order { function, path, package, architecture, emulated: false, source: None }
+    }
+
     #[test]
     fn the_same_binary_gives_the_same_package_at_any_time_and_place() {
         for package in [Package::Image, Package::Zip] {
@@ -213,7 +254,7 @@ mod tests {
                 std::fs::write(&path, elf(EM_X86_64, 1)).unwrap();
                 let file = std::fs::File::options().write(true).open(&path).unwrap();
                 file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
-                pack(&path, package, Architecture::Auto, false).unwrap().0.digest
+                pack(&order(&path, package)).unwrap().0.digest
             });
             assert_eq!(digests[0], digests[1], "{package:?}");
         }
@@ -222,13 +263,18 @@ mod tests {
     #[test]
     fn an_image_is_one_gzip_layer_with_the_binary_as_its_entrypoint() {
         let binary = elf(EM_AARCH64, 1);
-        let image = image(&binary, Architecture::Arm64).unwrap();
+        let source =
+            Source { url: None, revision: "0123abc".to_owned(), created: "2026-11-23T04:05:06Z".to_owned() };
+        let image = image(&binary, Architecture::Arm64, Function::List, Some(&source)).unwrap();
         let manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
         assert_eq!(manifest["layers"][0]["digest"], json!(image.layer.digest));
         assert_eq!(manifest["config"]["digest"], json!(image.config.digest));
         let config: serde_json::Value = serde_json::from_slice(&image.config.bytes).unwrap();
         assert_eq!(config["architecture"], json!("arm64"));
         assert_eq!(config["config"]["Entrypoint"], json!(["/bootstrap"]));
+        assert_eq!(config["created"], "2026-11-23T04:05:06Z");
+        assert_eq!(config["config"]["Labels"]["org.opencontainers.image.title"], "cloudpix-list");
+        assert_eq!(config["config"]["Labels"]["org.opencontainers.image.revision"], "0123abc");
         let mut tar = Vec::new();
         std::io::copy(&mut flate2::read::GzDecoder::new(&image.layer.bytes[..]), &mut tar).unwrap();
         assert_eq!(config["rootfs"]["diff_ids"][0], json!(digest(&tar)));
@@ -257,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_missing_binary_says_how_to_build_it() {
-        let error = pack(Path::new("no/such/upload"), Package::Zip, Architecture::Auto, false).unwrap_err();
+        let error = pack(&order(Path::new("no/such/upload"), Package::Zip)).unwrap_err();
         assert!(error.to_string().contains("make build"), "{error}");
     }
 }

@@ -14,6 +14,7 @@ mod cloud;
 mod contract;
 mod crowd;
 mod deploy;
+mod image;
 mod images;
 mod input;
 mod lifecycle;
