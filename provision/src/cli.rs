@@ -25,7 +25,7 @@ use crate::settings::Package;
         provision apply --env staging        another stack beside it, in the same account\n  \
         provision outputs --api-key --json   the API's URL and key, for a script\n  \
         provision destroy                    remove the stack; refused while it holds images\n\n\
-        Exit codes: 0 done, 1 error, 2 changes pending (plan only)."
+        Exit codes: 0 done, 1 error, 2 changes pending (plan only), 130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -66,18 +66,16 @@ pub enum Command {
     Apply {
         #[command(flatten)]
         code: Code,
-        /// Do not ask before deleting or replacing
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        run: Run,
     },
     /// Remove the stack
     ///
     /// On a terminal it asks first. A stack that holds images is refused, unless they are to be
     /// deleted too or kept.
     Destroy {
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        run: Run,
         /// Delete the images too; without it a stack that holds images is not removed
         #[arg(long, conflicts_with = "keep_images")]
         delete_images: bool,
@@ -101,6 +99,23 @@ pub enum Command {
     /// Every object carries what its record needs, so a table that was lost or restored to an earlier
     /// moment is made whole from the bucket alone. Records that are there are not touched.
     Reindex,
+}
+
+/// How a plan is run.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Do not ask before deleting or replacing
+    #[arg(long, short)]
+    pub yes: bool,
+
+    /// Steps at once
+    #[arg(long, value_name = "STEPS", env = "CLOUDPIX_PARALLELISM", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parallelism: u16,
+
+    /// Say when each step started, how long it took, and which chain of steps took longest
+    #[arg(long)]
+    pub timings: bool,
 }
 
 #[derive(Debug, Args)]

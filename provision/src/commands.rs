@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use contract::Function;
+use futures_util::future::try_join_all;
 
 use crate::apply::{self, Site};
-use crate::aws::{Aws, apigateway, lambda, s3};
-use crate::cli::{Code as CodeFlags, Common};
+use crate::aws::{Aws, Door, lambda, s3};
+use crate::cli::{Code as CodeFlags, Common, Run};
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
 use crate::package::{self, Artifact};
@@ -49,21 +50,19 @@ pub async fn plan(common: &Common, code: &CodeFlags) -> anyhow::Result<ExitCode>
     let store = Store::new(&common.state_dir, &common.env);
     // A broken file is worth saying before anything else.
     store.load()?;
-    let aws = Aws::connect().await?;
+    let (aws, (packed, _)) = connect_and_pack(&settings, code.functions.as_deref()).await?;
     let (record, drawn) = recorded(&aws, &store, &settings.env, || UNDRAWN.to_owned()).await?;
-    let (packed, _) = pack(&settings, &aws, code.functions.as_deref())?;
     let (plan, names, _) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan(&plan, &names, &aws.place, common.json)?;
     Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Result<ExitCode> {
+pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
     let store = Store::new(&common.state_dir, &common.env);
     // A broken file is worth saying before anything else; what counts is read again under the lock.
     store.load()?;
-    let aws = Aws::connect().await?;
-    let (packed, artifacts) = pack(&settings, &aws, code.functions.as_deref())?;
+    let (aws, (packed, artifacts)) = connect_and_pack(&settings, code.functions.as_deref()).await?;
     let _lock = store.lock()?;
     let (mut record, drawn) = recorded(&aws, &store, &settings.env, Record::draw_suffix).await?;
     if !store.path().exists() {
@@ -72,17 +71,26 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
     }
     let (plan, names, api) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan_to_person(&plan, &names, &aws.place);
-    if plan.destroys() && !yes {
+    if plan.destroys() && !run.yes {
         report::confirm("Some of this deletes or replaces. Go on?", "--yes")?;
     }
     if record.api_id != api {
         record.api_id = api;
         store.save(&record)?;
     }
-    let site =
-        Site { aws: &aws, names: &names, artifacts: &artifacts, store: &store, record: RefCell::new(record) };
+    let site = Site {
+        aws: &aws,
+        names: &names,
+        artifacts: &artifacts,
+        store: &store,
+        record: RefCell::new(record),
+        parallelism: run.parallelism.into(),
+    };
     let progress = Progress::new(&names);
     let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
+    if run.timings {
+        report::timings(&plan, &done, &names);
+    }
     let record = site.record.into_inner();
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
     // An emulator need not be able to run functions; `outputs --curl` waits for one that does.
@@ -97,7 +105,7 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Result<ExitCode> {
+pub async fn destroy(common: &Common, run: &Run, images: Images) -> anyhow::Result<ExitCode> {
     settings::load(common.config.as_deref(), &common.env, None)?;
     let store = Store::new(&common.state_dir, &common.env);
     store.load()?;
@@ -106,9 +114,8 @@ pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Resu
     // Without a bucket there is no suffix, but anything else may still be there.
     let (mut record, drawn) = recorded(&aws, &store, &common.env, || UNDRAWN.to_owned()).await?;
     let names = Names::new(&record.env, &aws.place.region, &record.suffix);
-    record.api_id = apigateway::find(&aws, &names, record.api_id.as_deref()).await?;
-    let known = Known { api: record.api_id.as_deref(), bucket: drawn, code: &BTreeMap::new() };
-    let mut live = live::read(&aws, &names, &known).await?;
+    let (api, mut live) = live::look(&aws, &names, record.api_id.as_deref(), drawn, &BTreeMap::new()).await?;
+    record.api_id = api;
     if images == Images::Keep {
         live.retain(|id, _| !matches!(id, Id::Bucket | Id::Table));
     } else if live.contains_key(&Id::Bucket) {
@@ -117,14 +124,23 @@ pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Resu
     let plan = refuse(plan::plan(&Stack::new(), &live, &names))?;
     report::plan_to_person(&plan, &names, &aws.place);
     // Unattended it goes on: what could lose an image was refused above.
-    if !plan.is_empty() && !yes && report::is_attended() {
+    if !plan.is_empty() && !run.yes && report::is_attended() {
         report::confirm(&format!("Remove the stack {} for good?", names.stack), "--yes")?;
     }
     let artifacts = BTreeMap::new();
-    let site =
-        Site { aws: &aws, names: &names, artifacts: &artifacts, store: &store, record: RefCell::new(record) };
+    let site = Site {
+        aws: &aws,
+        names: &names,
+        artifacts: &artifacts,
+        store: &store,
+        record: RefCell::new(record),
+        parallelism: run.parallelism.into(),
+    };
     let progress = Progress::new(&names);
     let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
+    if run.timings {
+        report::timings(&plan, &done, &names);
+    }
     if images != Images::Keep {
         store.remove()?;
     }
@@ -208,21 +224,24 @@ fn load_existing(store: &Store) -> anyhow::Result<Record> {
 
 type Packed = BTreeMap<Function, Code>;
 
-fn pack(
+/// Asks who we are while the functions are packed, each on a thread of its own.
+async fn connect_and_pack(
     settings: &Settings,
-    aws: &Aws,
     folder: Option<&Path>,
-) -> anyhow::Result<(Packed, BTreeMap<Function, Artifact>)> {
-    let emulated = aws.endpoint.is_some();
+) -> anyhow::Result<(Aws, (Packed, BTreeMap<Function, Artifact>))> {
+    let door = Door::find().await?;
+    let emulated = door.endpoint().is_some();
     let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
-    let (mut codes, mut artifacts) = (BTreeMap::new(), BTreeMap::new());
-    for (function, sizing) in &settings.functions {
-        let path = folder.join(function.name());
-        let (code, artifact) = package::pack(&path, settings.package, sizing.architecture, emulated)?;
-        codes.insert(*function, code);
-        artifacts.insert(*function, artifact);
-    }
-    Ok((codes, artifacts))
+    let packing = settings.functions.iter().map(|(&function, sizing)| {
+        let (path, package, architecture) =
+            (folder.join(function.name()), settings.package, sizing.architecture);
+        let packing = move || package::pack(&path, package, architecture, emulated);
+        async move { anyhow::Ok((function, tokio::task::spawn_blocking(packing).await??)) }
+    });
+    let (aws, packed) = tokio::try_join!(door.open(), try_join_all(packing))?;
+    let packed =
+        packed.into_iter().map(|(function, (code, artifact))| ((function, code), (function, artifact)));
+    Ok((aws, packed.unzip()))
 }
 
 /// Where the functions were built: by `make build`, or for an emulator also by `make local`, whose
@@ -251,8 +270,7 @@ async fn compare(
 ) -> anyhow::Result<(Plan, Names, Option<String>)> {
     let names = Names::new(&settings.env, &aws.place.region, &record.suffix);
     let desired = stack::desired(settings, &aws.place, &names, packed);
-    let api = apigateway::find(aws, &names, record.api_id.as_deref()).await?;
-    let live = live::read(aws, &names, &Known { api: api.as_deref(), bucket: drawn, code: packed }).await?;
+    let (api, live) = live::look(aws, &names, record.api_id.as_deref(), drawn, packed).await?;
     let plan = refuse(plan::plan(&desired, &live, &names))?;
     Ok((plan, names, api))
 }

@@ -20,6 +20,25 @@ pub struct Known<'a> {
     pub code: &'a BTreeMap<Function, Code>,
 }
 
+/// The REST API's id and all there is, read side by side.
+///
+/// The recorded id is taken to be right while it is looked for; where it was not, all is read again.
+pub async fn look(
+    aws: &Aws,
+    names: &Names,
+    recorded: Option<&str>,
+    bucket: bool,
+    code: &BTreeMap<Function, Code>,
+) -> anyhow::Result<(Option<String>, Stack)> {
+    let known = Known { api: recorded, bucket, code };
+    let (api, live) = tokio::try_join!(apigateway::find(aws, names, recorded), read(aws, names, &known))?;
+    if api.as_deref() == recorded {
+        return Ok((api, live));
+    }
+    let live = read(aws, names, &Known { api: api.as_deref(), bucket, code }).await?;
+    Ok((api, live))
+}
+
 /// Reads every resource there can be, wanted or not, so that what is no longer wanted is found.
 pub async fn read(aws: &Aws, names: &Names, known: &Known<'_>) -> anyhow::Result<Stack> {
     let reads = Id::all().into_iter().map(async |id| {

@@ -1,12 +1,16 @@
 //! API Gateway: the REST API. Its methods are in `methods`, what surrounds it in `access`.
 //!
-//! Writes to one API follow each other: API Gateway refuses concurrent ones.
+//! Writes to different parts of one API go side by side, [`ABREAST`] at most. API Gateway takes them, and
+//! those that it does not (`ConflictException`) are tried again; one after another they would take as
+//! long as all the rest of the stack.
 
 use anyhow::{Context, bail};
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{
     EndpointConfiguration, EndpointType, GatewayResponseType, Op, PatchOperation, RestApi,
 };
+
+use futures_util::{TryStreamExt, stream};
 
 use super::{Aws, NotYet, failed, optional, retry};
 use crate::stack::resource::{Api, GatewayResponse, Tags, managed_tags};
@@ -20,6 +24,8 @@ pub use access::{
     read_plan, read_stage, update_key, update_plan, update_stage,
 };
 
+/// Writes to one API at once.
+const ABREAST: usize = 8;
 const GONE: &[&str] = &["NotFoundException"];
 const NOT_YET: &[NotYet] = &[
     ("ConflictException", "concurrent modification"),
@@ -159,19 +165,24 @@ pub async fn update(aws: &Aws, id: &str, live: &Api, desired: &Api) -> anyhow::R
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("apigateway:PATCH /restapis"))?;
     }
-    methods::update(client, &aws.place, id, live, desired).await?;
+    tokio::try_join!(
+        methods::update(client, &aws.place, id, live, desired),
+        update_responses(client, id, live, desired)
+    )?;
+    Ok(())
+}
+
+async fn update_responses(client: &Client, id: &str, live: &Api, desired: &Api) -> anyhow::Result<()> {
     for kind in live.responses.keys().filter(|kind| !desired.responses.contains_key(*kind)) {
         let kind = GatewayResponseType::from(kind.as_str());
         let delete = client.delete_gateway_response().rest_api_id(id).response_type(kind);
         let answer = retry(NOT_YET, async || delete.clone().send().await).await;
         optional(answer, "apigateway:DELETE /restapis/gatewayresponses", GONE)?;
     }
-    for (kind, response) in
-        desired.responses.iter().filter(|(kind, wanted)| live.responses.get(*kind) != Some(wanted))
-    {
-        put_response(client, id, kind, response).await?;
-    }
-    Ok(())
+    let missing = desired.responses.iter().filter(|(kind, wanted)| live.responses.get(*kind) != Some(wanted));
+    stream::iter(missing.map(Ok))
+        .try_for_each_concurrent(ABREAST, |(kind, response)| put_response(client, id, kind, response))
+        .await
 }
 
 async fn put_response(

@@ -6,7 +6,9 @@ use anyhow::Context;
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{IntegrationType, Method as AwsMethod, Resource};
 
-use super::{GONE, NOT_YET};
+use futures_util::{TryStreamExt, stream};
+
+use super::{ABREAST, GONE, NOT_YET};
 use crate::aws::{failed, optional, retry};
 use crate::stack::Place;
 use crate::stack::resource::{Api, Integration, Method};
@@ -92,12 +94,16 @@ pub(super) async fn update(
         let answer = retry(NOT_YET, async || delete.clone().send().await).await;
         optional(answer, "apigateway:DELETE /restapis/resources/methods", GONE)?;
     }
+    let mut puts = Vec::new();
     for (key, method) in missing {
         let (verb, path) = key.split_once(' ').with_context(|| format!("{key:?} is no method and path"))?;
-        let resource = ensure_path(client, id, path, &mut ids).await?;
-        let at = At { client, api: id, resource: &resource, verb };
-        at.put(place, method).await?;
+        puts.push((ensure_path(client, id, path, &mut ids).await?, verb, method));
     }
+    stream::iter(puts.into_iter().map(Ok))
+        .try_for_each_concurrent(ABREAST, async |(resource, verb, method)| {
+            At { client, api: id, resource: &resource, verb }.put(place, method).await
+        })
+        .await?;
     remove_empty_paths(client, id, desired, &ids).await
 }
 
