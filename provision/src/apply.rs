@@ -12,8 +12,9 @@ use contract::Function;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::aws::{Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::aws::{self, Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
 use crate::interrupt::{Interrupted, Orderly};
+use crate::live::{self, Known};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
 use crate::stack::resource::Resource;
@@ -122,13 +123,27 @@ pub async fn run<'a>(
 impl Site<'_> {
     async fn perform(&self, step: &Step, progress: impl Fn(String)) -> anyhow::Result<()> {
         match &step.action {
-            Action::Create(desired) => self.create(step.id, desired).await,
+            Action::Create(desired) => match self.create(step.id, desired).await {
+                Err(error) if aws::exists_already(&error) => self.made(step.id, desired, error).await,
+                done => done,
+            },
             Action::Update { live, desired, .. } => self.update(step.id, live, desired).await,
             Action::Replace { live, desired, .. } => {
                 self.delete(step.id, live, progress).await?;
                 self.create(step.id, desired).await
             }
             Action::Delete(live) => self.delete(step.id, live, progress).await,
+        }
+    }
+
+    /// Where the answer to a create got lost, AWS says of the next try that there is one already. What it
+    /// made is ours when it has our tag, and is brought to what it should be.
+    async fn made(&self, id: Id, desired: &Resource, error: anyhow::Error) -> anyhow::Result<()> {
+        let api = self.record.borrow().api_id.clone();
+        let known = Known { api: api.as_deref(), bucket: true, code: &BTreeMap::new() };
+        match live::read_one(self.aws, self.names, &known, id).await? {
+            Some(live) if live.tags() == desired.tags() => self.update(id, &live, desired).await,
+            _ => Err(error),
         }
     }
 

@@ -249,6 +249,20 @@ where
     }
 }
 
+/// Whether a create was refused because there is one already, such as where the answer to an earlier try got lost.
+pub fn exists_already(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| match failure.code.as_deref() {
+        Some(
+            "EntityAlreadyExists"
+            | "ResourceAlreadyExistsException"
+            | "RepositoryAlreadyExistsException"
+            | "ResourceInUseException",
+        ) => true,
+        Some("ResourceConflictException" | "ConflictException") => failure.message.contains("already exist"),
+        _ => false,
+    })
+}
+
 /// How AWS says "not yet": an error code, and a part of its message (empty: any).
 type NotYet = (&'static str, &'static str);
 

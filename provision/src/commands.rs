@@ -111,8 +111,9 @@ pub async fn destroy(common: &Common, run: &Run, images: Images) -> anyhow::Resu
     store.load()?;
     let aws = Aws::connect().await?;
     let _lock = store.lock()?;
-    // Without a bucket there is no suffix, but anything else may still be there.
-    let (mut record, drawn) = recorded(&aws, &store, &common.env, || UNDRAWN.to_owned()).await?;
+    // Without a bucket there is no suffix, but anything else may still be there. The record may be saved
+    // on the way, so what stands for the suffix is one.
+    let (mut record, drawn) = recorded(&aws, &store, &common.env, Record::draw_suffix).await?;
     let names = Names::new(&record.env, &aws.place.region, &record.suffix);
     let (api, mut live) = live::look(&aws, &names, record.api_id.as_deref(), drawn, &BTreeMap::new()).await?;
     record.api_id = api;

@@ -49,7 +49,12 @@ pub async fn read(aws: &Aws, names: &Names, known: &Known<'_>) -> anyhow::Result
     Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
-async fn read_one(aws: &Aws, names: &Names, known: &Known<'_>, id: Id) -> anyhow::Result<Option<Resource>> {
+pub async fn read_one(
+    aws: &Aws,
+    names: &Names,
+    known: &Known<'_>,
+    id: Id,
+) -> anyhow::Result<Option<Resource>> {
     Ok(match (id, known.api) {
         (Id::Bucket, _) if !known.bucket => None,
         (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),

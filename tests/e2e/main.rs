@@ -12,10 +12,12 @@
 
 mod cloud;
 mod contract;
+mod crash;
 mod crowd;
 mod images;
 mod input;
 mod lifecycle;
 mod local;
+mod proxy;
 mod repair;
 mod tidy;

@@ -8,7 +8,7 @@ use aws_sdk_apigateway::types::{IntegrationType, Method as AwsMethod, Resource};
 
 use futures_util::{TryStreamExt, stream};
 
-use super::{ABREAST, GONE, NOT_YET};
+use super::{ABREAST, GONE, NOT_YET, made};
 use crate::aws::{failed, optional, retry};
 use crate::stack::Place;
 use crate::stack::resource::{Api, Integration, Method};
@@ -124,8 +124,15 @@ async fn ensure_path(
         }
         let create = client.create_resource().rest_api_id(id).parent_id(&parent).path_part(part);
         let answer = retry(NOT_YET, async || create.clone().send().await).await;
-        let made = answer.map_err(failed("apigateway:POST /restapis/resources"))?;
-        parent = made.id.context("apigateway:POST /restapis/resources answered no id")?;
+        let created = made(answer, "apigateway:POST /restapis/resources")?;
+        parent = match created.and_then(|created| created.id) {
+            Some(created) => created,
+            None => {
+                let made =
+                    resources(client, id).await?.into_iter().find(|one| one.path.as_ref() == Some(&at));
+                made.and_then(|made| made.id).with_context(|| format!("the path {at} cannot be made"))?
+            }
+        };
         ids.insert(at.clone(), parent.clone());
     }
     Ok(parent)
@@ -172,7 +179,7 @@ impl At<'_> {
             .authorization_type("NONE")
             .api_key_required(method.api_key_required);
         let answer = retry(NOT_YET, async || put.clone().send().await).await;
-        answer.map_err(failed("apigateway:PUT /restapis/resources/methods"))?;
+        made(answer, "apigateway:PUT /restapis/resources/methods")?;
         match &method.integration {
             Integration::Lambda(function) => self.put_lambda(&uri_of(place, function)).await,
             Integration::Preflight(headers) => self.put_preflight(headers).await,
@@ -201,7 +208,7 @@ impl At<'_> {
         let put = client.put_method_response().rest_api_id(api).resource_id(resource).http_method(verb);
         let put = put.status_code(NO_CONTENT).set_response_parameters(Some(declared));
         let answer = retry(NOT_YET, async || put.clone().send().await).await;
-        answer.map_err(failed("apigateway:PUT /restapis/resources/methods/responses"))?;
+        made(answer, "apigateway:PUT /restapis/resources/methods/responses")?;
 
         let put = client.put_integration().rest_api_id(api).resource_id(resource).http_method(verb);
         let put = put
