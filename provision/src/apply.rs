@@ -12,15 +12,14 @@ use contract::Function;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::aws::{Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::aws::{self, Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::interrupt::{Interrupted, Orderly};
+use crate::live::{self, Known};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
 use crate::stack::resource::Resource;
 use crate::stack::{Id, Names};
 use crate::state::{Record, Store};
-
-/// Steps at once; AWS's control planes take ten requests a second and more.
-const PARALLEL: usize = 10;
 
 /// What happens while a plan runs.
 #[derive(Debug)]
@@ -41,56 +40,71 @@ pub struct Site<'a> {
     pub artifacts: &'a BTreeMap<Function, Artifact>,
     pub store: &'a Store,
     pub record: RefCell<Record>,
+    /// Steps at once.
+    pub parallelism: usize,
 }
 
-/// Runs every step, and answers how long each took, in the order they finished.
+/// A step that was done.
+#[derive(Clone, Copy, Debug)]
+pub struct Done<'a> {
+    pub step: &'a Step,
+    /// From the start of the run to its own.
+    pub start: Duration,
+    pub took: Duration,
+}
+
+/// Runs every step, and answers what was done, in the order it finished.
+///
+/// Of the steps that could start, the one with the longest chain of others behind it does.
 pub async fn run<'a>(
     site: &Site<'_>,
     plan: &'a Plan,
     on: impl Fn(Event<'_>),
-) -> anyhow::Result<Vec<(&'a Step, Duration)>> {
-    let mut waiting: BTreeSet<usize> = (0..plan.steps.len()).collect();
+) -> anyhow::Result<Vec<Done<'a>>> {
+    let begin = Instant::now();
+    let mut waiting: Vec<usize> = (0..plan.steps.len()).collect();
+    let behind = plan.lengths_behind();
+    waiting.sort_by_key(|&index| std::cmp::Reverse(behind[index]));
     let mut done = BTreeSet::new();
     let (mut outcome, mut failures) = (Vec::new(), Vec::new());
     let mut running = FuturesUnordered::new();
-    let mut interrupted = false;
+    let (orderly, mut interrupted) = (Orderly::begin(), false);
     loop {
         if failures.is_empty() && !interrupted {
             let ready = waiting.iter().copied().filter(|&index| plan.needs(index).is_subset(&done));
-            for index in ready.take(PARALLEL - running.len()).collect::<Vec<_>>() {
-                waiting.remove(&index);
+            let free = site.parallelism.saturating_sub(running.len());
+            for index in ready.take(free).collect::<Vec<_>>() {
+                waiting.retain(|other| *other != index);
                 let step = &plan.steps[index];
                 on(Event::Started(step));
                 let progress = |text| on(Event::Progress(step, text));
                 running.push(async move {
-                    let start = Instant::now();
-                    (index, site.perform(step, progress).await, start.elapsed())
+                    let start = begin.elapsed();
+                    let result = site.perform(step, progress).await;
+                    (index, result, Done { step, start, took: begin.elapsed().saturating_sub(start) })
                 });
             }
         }
         let finished = tokio::select! {
             finished = running.next() => finished,
-            _ = tokio::signal::ctrl_c() => {
-                if interrupted {
-                    bail!("stopped at once; run again to go on");
-                }
+            () = orderly.asked(), if !interrupted => {
                 interrupted = true;
                 on(Event::Stopping);
                 continue;
             }
         };
-        let Some((index, result, elapsed)) = finished else { break };
-        let step = &plan.steps[index];
+        let Some((index, result, step)) = finished else { break };
         match result {
             Ok(()) => {
                 done.insert(index);
-                on(Event::Finished(step, elapsed));
-                outcome.push((step, elapsed));
+                on(Event::Finished(step.step, step.took));
+                outcome.push(step);
             }
             Err(error) => {
-                let name = site.names.of(step.id);
-                let error = error.context(format!("{} the {} {name}", step.action.verb(), step.id.kind()));
-                on(Event::Failed(step, &error));
+                let Step { id, action } = step.step;
+                let name = site.names.of(*id);
+                let error = error.context(format!("{} the {} {name}", action.verb(), id.kind()));
+                on(Event::Failed(step.step, &error));
                 failures.push(error);
             }
         }
@@ -101,7 +115,7 @@ pub async fn run<'a>(
             Err(first
                 .context(format!("{left} of {} steps are not done; run again to go on", plan.steps.len())))
         }
-        None if interrupted && left > 0 => bail!("interrupted with {left} steps to go; run again to go on"),
+        None if interrupted && left > 0 => Err(Interrupted { left }.into()),
         None => Ok(outcome),
     }
 }
@@ -109,7 +123,10 @@ pub async fn run<'a>(
 impl Site<'_> {
     async fn perform(&self, step: &Step, progress: impl Fn(String)) -> anyhow::Result<()> {
         match &step.action {
-            Action::Create(desired) => self.create(step.id, desired, progress).await,
+            Action::Create(desired) => match self.create(step.id, desired, &progress).await {
+                Err(error) if aws::exists_already(&error) => self.made(step.id, desired, error).await,
+                done => done,
+            },
             Action::Update { live, desired, .. } => self.update(step.id, live, desired).await,
             Action::Replace { live, desired, .. } => {
                 self.delete(step.id, live, &progress).await?;
@@ -119,14 +136,25 @@ impl Site<'_> {
         }
     }
 
+    /// Where the answer to a create got lost, AWS says of the next try that there is one already. What it
+    /// made is ours when it has our tag, and is brought to what it should be.
+    async fn made(&self, id: Id, desired: &Resource, error: anyhow::Error) -> anyhow::Result<()> {
+        let api = self.record.borrow().api_id.clone();
+        let known = Known { api: api.as_deref(), bucket: true, code: &BTreeMap::new() };
+        match live::read_one(self.aws, self.names, &known, id).await? {
+            Some(live) if live.tags() == desired.tags() => self.update(id, &live, desired).await,
+            _ => Err(error),
+        }
+    }
+
     fn api(&self) -> anyhow::Result<String> {
         self.record.borrow().api_id.clone().context("the REST API has no id yet")
     }
 
-    fn set_api(&self, id: Option<String>) -> anyhow::Result<()> {
-        let mut record = self.record.borrow_mut();
-        record.api_id = id;
-        self.store.save(&record)
+    async fn set_api(&self, id: Option<String>) -> anyhow::Result<()> {
+        self.record.borrow_mut().api_id = id;
+        let record = self.record.borrow().clone();
+        self.store.save(&record).await
     }
 
     fn artifact(&self, function: Function) -> anyhow::Result<&Artifact> {
@@ -160,7 +188,7 @@ impl Site<'_> {
             (Id::Api, Resource::Api(desired)) => {
                 let api = apigateway::create(aws, names, desired).await?;
                 // On disk before anything else can go wrong.
-                self.set_api(Some(api.clone()))?;
+                self.set_api(Some(api.clone())).await?;
                 apigateway::update(aws, &api, &apigateway::bare(desired), desired).await
             }
             (Id::ApiKey, Resource::ApiKey(desired)) => apigateway::create_key(aws, names, desired).await,
@@ -231,7 +259,7 @@ impl Site<'_> {
             }
             (Id::Api, _) => {
                 apigateway::delete(aws, &self.api()?).await?;
-                self.set_api(None)
+                self.set_api(None).await
             }
             (Id::ApiKey, _) => apigateway::delete_key(aws, names).await,
             (Id::Stage, _) => apigateway::delete_stage(aws, &self.api()?).await,

@@ -12,6 +12,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use rand::RngExt;
 
 use crate::stack::Place;
 use crate::stack::resource::Tags;
@@ -42,9 +43,15 @@ pub struct Aws {
     logs: aws_sdk_cloudwatchlogs::Client,
 }
 
-impl Aws {
-    /// Finds region and credentials by the SDK's usual chain, and asks AWS who we are.
-    pub async fn connect() -> anyhow::Result<Aws> {
+/// What the SDK found of region, credentials and endpoint, before anything is asked of AWS.
+pub struct Door {
+    config: SdkConfig,
+    region: String,
+}
+
+impl Door {
+    /// Finds region and credentials by the SDK's usual chain.
+    pub async fn find() -> anyhow::Result<Door> {
         let config = configuration().await;
         let Some(region) = config.region().map(|region| region.as_ref().to_owned()) else {
             bail!(
@@ -56,28 +63,43 @@ impl Aws {
         if let Err(error) = provider.provide_credentials().await {
             return Err(anyhow::Error::new(error).context(NO_CREDENTIALS));
         }
-        let plain_http = config.endpoint_url().is_some_and(|url| url.starts_with("http://"));
-        let (place, caller) = sts::identity(&aws_sdk_sts::Client::new(&config), &region, plain_http).await?;
-        let s3 = aws_sdk_s3::config::Builder::from(&config)
+        Ok(Door { config, region })
+    }
+
+    pub fn endpoint(&self) -> Option<String> {
+        self.config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned())
+    }
+
+    /// Asks AWS who we are, and answers a client for each service.
+    pub async fn open(&self) -> anyhow::Result<Aws> {
+        let (config, endpoint) = (&self.config, self.endpoint());
+        let plain_http = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let (place, caller) =
+            sts::identity(&aws_sdk_sts::Client::new(config), &self.region, plain_http).await?;
+        let s3 = aws_sdk_s3::config::Builder::from(config)
             // An emulator has one host name, under which a bucket's own name is not to be found.
-            .force_path_style(config.endpoint_url().is_some())
+            .force_path_style(endpoint.is_some())
             .build();
         Ok(Aws {
             place,
             caller,
-            endpoint: config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned()),
+            endpoint,
             s3: aws_sdk_s3::Client::from_conf(s3),
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            ecr: aws_sdk_ecr::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::new(&config),
-            apigateway: aws_sdk_apigateway::Client::new(&config),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            ecr: aws_sdk_ecr::Client::new(config),
+            iam: aws_sdk_iam::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            apigateway: aws_sdk_apigateway::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
         })
     }
 }
 
 impl Aws {
+    pub async fn connect() -> anyhow::Result<Aws> {
+        Door::find().await?.open().await
+    }
+
     /// Where STS answers, even to those whom it does not know.
     pub fn sts_url(&self) -> String {
         let domain = if self.place.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
@@ -237,12 +259,26 @@ where
     }
 }
 
+/// Whether a create was refused because there is one already, such as where the answer to an earlier try got lost.
+pub fn exists_already(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| match failure.code.as_deref() {
+        Some(
+            "EntityAlreadyExists"
+            | "ResourceAlreadyExistsException"
+            | "RepositoryAlreadyExistsException"
+            | "ResourceInUseException",
+        ) => true,
+        Some("ResourceConflictException" | "ConflictException") => failure.message.contains("already exist"),
+        _ => false,
+    })
+}
+
 /// How AWS says "not yet": an error code, and a part of its message (empty: any).
 type NotYet = (&'static str, &'static str);
 
 /// Pauses of a retry or a wait: from a quarter of a second up to two, about two minutes in all.
 fn pauses() -> impl Iterator<Item = Duration> {
-    [250, 250, 500, 500, 1000, 1000]
+    [100, 150, 250, 250, 500, 500, 1000, 1000]
         .into_iter()
         .chain(std::iter::repeat_n(2000, 58))
         .map(Duration::from_millis)
@@ -260,12 +296,17 @@ async fn retry<T, E: ProvideErrorMetadata>(
     loop {
         match action().await {
             Err(error) if not_yet.iter().any(|pattern| says(&error, *pattern)) => match pauses.next() {
-                Some(pause) => tokio::time::sleep(pause).await,
+                Some(pause) => tokio::time::sleep(jittered(pause)).await,
                 None => return Err(error),
             },
             answer => return answer,
         }
     }
+}
+
+/// Between half of it and all: those who wait for the same thing should not come back together.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 fn says<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, (code, text): NotYet) -> bool {
@@ -280,7 +321,7 @@ async fn wait<T>(what: &str, mut probe: impl AsyncFnMut() -> anyhow::Result<Opti
             return Ok(answer);
         }
         match pauses.next() {
-            Some(pause) => tokio::time::sleep(pause).await,
+            Some(pause) => tokio::time::sleep(jittered(pause)).await,
             None => bail!("{what} is still not ready after two minutes; run again, and it goes on from here"),
         }
     }

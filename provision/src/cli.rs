@@ -29,7 +29,7 @@ use crate::settings::Package;
         provision rollback upload            the version before it again, in seconds\n  \
         provision outputs --api-key --json   the API's URL and key, for a script\n  \
         provision destroy                    remove the stack; refused while it holds images\n\n\
-        Exit codes: 0 done, 1 error, 2 changes pending (plan only)."
+        Exit codes: 0 done, 1 error, 2 changes pending (plan only), 130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -70,18 +70,16 @@ pub enum Command {
     Apply {
         #[command(flatten)]
         code: Code,
-        /// Do not ask before deleting or replacing
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        run: Run,
     },
     /// Remove the stack
     ///
     /// On a terminal it asks first. A stack that holds images is refused, unless they are to be
     /// deleted too or kept.
     Destroy {
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        run: Run,
         /// Delete the images too; without it a stack that holds images is not removed
         #[arg(long, conflicts_with = "keep_images")]
         delete_images: bool,
@@ -175,6 +173,23 @@ fn function(name: &str) -> Result<Function, String> {
     let found = Function::ALL.into_iter().find(|function| function.name() == name);
     let known = Function::ALL.map(Function::name).join(" and ");
     found.ok_or_else(|| format!("there are the functions {known}"))
+}
+
+/// How a plan is run.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Do not ask before deleting or replacing
+    #[arg(long, short)]
+    pub yes: bool,
+
+    /// Steps at once
+    #[arg(long, value_name = "STEPS", env = "CLOUDPIX_PARALLELISM", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parallelism: u16,
+
+    /// Say when each step started, how long it took, and which chain of steps took longest
+    #[arg(long)]
+    pub timings: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,10 +9,11 @@ use anyhow::{Context, bail};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use contract::Function;
+use futures_util::future::try_join_all;
 
 use crate::apply::{self, Site};
-use crate::aws::{Aws, apigateway, lambda, s3};
-use crate::cli::{Cli, Code as CodeFlags, Common, Completions, Traffic};
+use crate::aws::{Aws, Door, lambda, s3};
+use crate::cli::{Cli, Code as CodeFlags, Common, Completions, Run, Traffic};
 use crate::commands::release::{Release, Test};
 use crate::cost;
 use crate::live::{self, Known};
@@ -25,7 +26,7 @@ use crate::settings::{self, Auth, Package, Settings};
 use crate::source::Source;
 use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
-use crate::state::{Record, Store};
+use crate::state::{self, Record, Store};
 
 pub mod checkup;
 pub mod logs;
@@ -55,46 +56,51 @@ const UNDRAWN: &str = "{suffix}";
 
 pub async fn plan(common: &Common, code: &CodeFlags) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
-    let store = Store::new(&common.state_dir, &common.env);
-    // A broken file is worth saying before anything else.
-    store.load()?;
-    let aws = Aws::connect().await?;
+    state::check(&common.state_dir, &settings).await?;
+    let (aws, (packed, _)) = connect_and_pack(&settings, code.functions.as_deref()).await?;
+    let store = Store::new(&common.state_dir, &settings, &aws);
     let (record, drawn) = recorded(&aws, &store, &settings.env, || UNDRAWN.to_owned()).await?;
-    let (packed, _) = pack(&settings, &aws, code.functions.as_deref())?;
     let (plan, names, _) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan(&plan, &names, &aws.place, common.json)?;
     Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Result<ExitCode> {
+pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
-    let store = Store::new(&common.state_dir, &common.env);
-    // A broken file is worth saying before anything else; what counts is read again under the lock.
-    store.load()?;
-    let aws = Aws::connect().await?;
-    let (packed, artifacts) = pack(&settings, &aws, code.functions.as_deref())?;
-    let _lock = store.lock()?;
+    state::check(&common.state_dir, &settings).await?;
+    let (aws, (packed, artifacts)) = connect_and_pack(&settings, code.functions.as_deref()).await?;
+    let store = Store::new(&common.state_dir, &settings, &aws);
+    let _lock = store.lock().await?;
     let (mut record, drawn) = recorded(&aws, &store, &settings.env, Record::draw_suffix).await?;
     if !drawn {
-        checkup::before_the_first_change(&aws, &settings.env).await?;
+        checkup::before_the_first_change(&aws, &settings).await?;
     }
-    if !store.path().exists() {
+    if store.load().await?.is_none() {
         // The suffix is on disk before the bucket that bears it is asked for.
-        store.save(&record)?;
+        store.save(&record).await?;
     }
     let (plan, names, api) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan_to_person(&plan, &names, &aws.place);
-    if plan.destroys() && !yes {
+    if plan.destroys() && !run.yes {
         report::confirm("Some of this deletes or replaces. Go on?", "--yes")?;
     }
     if record.api_id != api {
         record.api_id = api;
-        store.save(&record)?;
+        store.save(&record).await?;
     }
-    let site =
-        Site { aws: &aws, names: &names, artifacts: &artifacts, store: &store, record: RefCell::new(record) };
+    let site = Site {
+        aws: &aws,
+        names: &names,
+        artifacts: &artifacts,
+        store: &store,
+        record: RefCell::new(record),
+        parallelism: run.parallelism.into(),
+    };
     let progress = Progress::new(&names);
     let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
+    if run.timings {
+        report::timings(&plan, &done, &names);
+    }
     let record = site.record.into_inner();
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
     // An emulator need not be able to run functions; `outputs --curl` waits for one that does.
@@ -118,18 +124,18 @@ pub async fn apply(common: &Common, code: &CodeFlags, yes: bool) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Result<ExitCode> {
-    settings::load(common.config.as_deref(), &common.env, None)?;
-    let store = Store::new(&common.state_dir, &common.env);
-    store.load()?;
+pub async fn destroy(common: &Common, run: &Run, images: Images) -> anyhow::Result<ExitCode> {
+    let settings = settings::load(common.config.as_deref(), &common.env, None)?;
+    state::check(&common.state_dir, &settings).await?;
     let aws = Aws::connect().await?;
-    let _lock = store.lock()?;
-    // Without a bucket there is no suffix, but anything else may still be there.
-    let (mut record, drawn) = recorded(&aws, &store, &common.env, || UNDRAWN.to_owned()).await?;
+    let store = Store::new(&common.state_dir, &settings, &aws);
+    let _lock = store.lock().await?;
+    // Without a bucket there is no suffix, but anything else may still be there. The record may be saved
+    // on the way, so what stands for the suffix is one.
+    let (mut record, drawn) = recorded(&aws, &store, &common.env, Record::draw_suffix).await?;
     let names = Names::new(&record.env, &aws.place.region, &record.suffix);
-    record.api_id = apigateway::find(&aws, &names, record.api_id.as_deref()).await?;
-    let known = Known { api: record.api_id.as_deref(), bucket: drawn, code: &BTreeMap::new() };
-    let mut live = live::read(&aws, &names, &known).await?;
+    let (api, mut live) = live::look(&aws, &names, record.api_id.as_deref(), drawn, &BTreeMap::new()).await?;
+    record.api_id = api;
     if images == Images::Keep {
         live.retain(|id, _| !matches!(id, Id::Bucket | Id::Table));
     } else if live.contains_key(&Id::Bucket) {
@@ -138,32 +144,42 @@ pub async fn destroy(common: &Common, yes: bool, images: Images) -> anyhow::Resu
     let plan = refuse(plan::plan(&Stack::new(), &live, &names))?;
     report::plan_to_person(&plan, &names, &aws.place);
     // Unattended it goes on: what could lose an image was refused above.
-    if !plan.is_empty() && !yes && report::is_attended() {
+    if !plan.is_empty() && !run.yes && report::is_attended() {
         report::confirm(&format!("Remove the stack {} for good?", names.stack), "--yes")?;
     }
     let artifacts = BTreeMap::new();
-    let site =
-        Site { aws: &aws, names: &names, artifacts: &artifacts, store: &store, record: RefCell::new(record) };
+    let site = Site {
+        aws: &aws,
+        names: &names,
+        artifacts: &artifacts,
+        store: &store,
+        record: RefCell::new(record),
+        parallelism: run.parallelism.into(),
+    };
     let progress = Progress::new(&names);
     let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
+    if run.timings {
+        report::timings(&plan, &done, &names);
+    }
     if images != Images::Keep {
-        store.remove()?;
+        store.remove().await?;
     }
     report::destroyed(&plan, &done, &names, images == Images::Keep, common.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> anyhow::Result<ExitCode> {
-    settings::load(common.config.as_deref(), &common.env, None)?;
-    let store = Store::new(&common.state_dir, &common.env);
-    let record = load_existing(&store)?;
-    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
-    let mut outputs = Outputs::new(&record, endpoint.as_deref().map(|url| url.trim_end_matches('/')));
-    if api_key || curl.is_some() {
-        let aws = Aws::connect().await?;
-        record.check_place(&aws.place, &store.path())?;
-        outputs = outputs.with_api_key(&aws).await?;
-    }
+    let settings = settings::load(common.config.as_deref(), &common.env, None)?;
+    let needs_aws = api_key || curl.is_some() || settings.state_bucket.is_some();
+    let outputs = if needs_aws {
+        let (_, aws, record) = existing(common).await?;
+        let outputs = Outputs::new(&record, aws.endpoint.as_deref());
+        if api_key || curl.is_some() { outputs.with_api_key(&aws).await? } else { outputs }
+    } else {
+        let record = load_existing(&Store::local(&common.state_dir, &common.env)).await?;
+        let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
+        Outputs::new(&record, endpoint.as_deref().map(|url| url.trim_end_matches('/')))
+    };
     let lines = match curl {
         Some(image) => {
             let lines = outputs.curl(image)?;
@@ -236,62 +252,55 @@ pub fn completions(what: Completions) -> anyhow::Result<ExitCode> {
 /// What a command about a stack that is there starts from.
 async fn existing(common: &Common) -> anyhow::Result<(Settings, Aws, Record)> {
     let settings = settings::load(common.config.as_deref(), &common.env, None)?;
-    let store = Store::new(&common.state_dir, &common.env);
-    let record = load_existing(&store)?;
+    if settings.state_bucket.is_none() {
+        // Where there is no stack, credentials do not matter.
+        load_existing(&Store::local(&common.state_dir, &common.env)).await?;
+    }
     let aws = Aws::connect().await?;
-    record.check_place(&aws.place, &store.path())?;
+    let store = Store::new(&common.state_dir, &settings, &aws);
+    let record = load_existing(&store).await?;
+    record.check_place(&aws.place, &store.place())?;
     Ok((settings, aws, record))
 }
 
-fn load_existing(store: &Store) -> anyhow::Result<Record> {
-    let path = store.path();
-    store.load()?.with_context(|| {
+async fn load_existing(store: &Store) -> anyhow::Result<Record> {
+    store.load().await?.with_context(|| {
         format!(
             "no stack is recorded in {}; create it with `provision apply`, or name its --env",
-            path.display()
+            store.place()
         )
     })
 }
 
 type Packed = BTreeMap<Function, Code>;
 
-fn pack(
+/// Asks who we are while the functions are packed.
+async fn connect_and_pack(
     settings: &Settings,
-    aws: &Aws,
+    folder: Option<&Path>,
+) -> anyhow::Result<(Aws, (Packed, BTreeMap<Function, Artifact>))> {
+    let door = Door::find().await?;
+    tokio::try_join!(door.open(), pack(settings, door.endpoint().is_some(), folder))
+}
+
+/// Packs each function on a thread of its own: compressing is what takes the time.
+async fn pack(
+    settings: &Settings,
+    emulated: bool,
     folder: Option<&Path>,
 ) -> anyhow::Result<(Packed, BTreeMap<Function, Artifact>)> {
-    let emulated = aws.endpoint.is_some();
     let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
-    let pack = |function: Function| {
-        package::pack(&Order {
-            function,
-            path: &folder.join(function.name()),
-            package: settings.package,
-            architecture: settings.functions[&function].architecture,
-            emulated,
-            source: Source::of(function),
-        })
-    };
-    // Compressing is what takes the time, and each function has its own.
-    let packed = std::thread::scope(|scope| {
-        let threads: Vec<_> = settings
-            .functions
-            .keys()
-            .map(|&function| (function, scope.spawn(move || pack(function))))
-            .collect();
-        let join = |(function, thread): (Function, std::thread::ScopedJoinHandle<'_, _>)| {
-            thread.join().map(|packed| (function, packed))
+    let packing = settings.functions.iter().map(|(&function, sizing)| {
+        let (path, package, architecture) =
+            (folder.join(function.name()), settings.package, sizing.architecture);
+        let pack = move || {
+            let source = Source::of(function);
+            package::pack(&Order { function, path: &path, package, architecture, emulated, source })
         };
-        threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+        async move { anyhow::Ok((function, tokio::task::spawn_blocking(pack).await??)) }
     });
-    let packed = packed.map_err(|_| anyhow::anyhow!("packing ended in the middle"))?;
-    let (mut codes, mut artifacts) = (BTreeMap::new(), BTreeMap::new());
-    for (function, packed) in packed {
-        let (code, artifact) = packed?;
-        codes.insert(function, code);
-        artifacts.insert(function, artifact);
-    }
-    Ok((codes, artifacts))
+    let packed = try_join_all(packing).await?.into_iter();
+    Ok(packed.map(|(function, (code, artifact))| ((function, code), (function, artifact))).unzip())
 }
 
 /// Where the functions were built: by `make build`, or for an emulator also by `make local`, whose
@@ -320,8 +329,7 @@ async fn compare(
 ) -> anyhow::Result<(Plan, Names, Option<String>)> {
     let names = Names::new(&settings.env, &aws.place.region, &record.suffix);
     let desired = stack::desired(settings, &aws.place, &names, packed);
-    let api = apigateway::find(aws, &names, record.api_id.as_deref()).await?;
-    let live = live::read(aws, &names, &Known { api: api.as_deref(), bucket: drawn, code: packed }).await?;
+    let (api, live) = live::look(aws, &names, record.api_id.as_deref(), drawn, packed).await?;
     let plan = refuse(plan::plan(&desired, &live, &names))?;
     Ok((plan, names, api))
 }
@@ -356,13 +364,13 @@ async fn recorded(
     env: &str,
     suffix: impl FnOnce() -> String,
 ) -> anyhow::Result<(Record, bool)> {
-    let known = match store.load()? {
+    let known = match store.load().await? {
         Some(record) => Some(record),
         None => lost(aws, env).await?,
     };
     let drawn = known.is_some();
     let record = known.unwrap_or_else(|| Record::new(env, &aws.place, suffix()));
-    record.check_place(&aws.place, &store.path())?;
+    record.check_place(&aws.place, &store.place())?;
     Ok((record, drawn))
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::settings::StateBucket;
 use crate::stack::{Place, bucket_prefix, stack_name};
 
 /// How bad a finding is.
@@ -59,7 +60,7 @@ impl Statement {
 }
 
 /// What `provision` may have to do in one environment, and nothing beyond that.
-pub fn statements(place: &Place, env: &str) -> Vec<Statement> {
+pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<Statement> {
     let (partition, stack) = (&place.partition, stack_name(env));
     let bucket = format!("arn:{partition}:s3:::{}*", bucket_prefix(env));
     let objects = format!("{bucket}/*");
@@ -68,7 +69,15 @@ pub fn statements(place: &Place, env: &str) -> Vec<Statement> {
     let function = place.arn("lambda", &format!("function:{stack}-*"));
     let gateway = |path: &str| format!("arn:{partition}:apigateway:{}::{path}", place.region);
     let passed = ("iam:PassedToService", "lambda.amazonaws.com");
-    vec![
+    let state = state.into_iter().flat_map(|StateBucket { bucket, prefix }| {
+        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        let files = format!("{bucket}/{prefix}*");
+        [
+            Statement::on("State", &["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], vec![files]),
+            Statement::on("StateBucket", &["s3:GetBucketVersioning", "s3:ListBucket"], vec![bucket]),
+        ]
+    });
+    let mut statements = vec![
         Statement::on("Bucket", BUCKET, vec![bucket]),
         Statement::on("Objects", OBJECTS, vec![objects]),
         Statement::on("Table", TABLE, vec![table.clone(), format!("{table}/index/*")]),
@@ -83,11 +92,13 @@ pub fn statements(place: &Place, env: &str) -> Vec<Statement> {
         ),
         Statement::on("Logs", LOGS, vec![place.arn("logs", &format!("log-group:/aws/lambda/{stack}-*"))]),
         Statement::on("Account", ACCOUNT, vec!["*".to_owned()]),
-    ]
+    ];
+    statements.extend(state);
+    statements
 }
 
 /// The policy, for whoever grants permissions to paste.
-pub fn policy(place: &Place, env: &str) -> Value {
+pub fn policy(place: &Place, env: &str, state: Option<&StateBucket>) -> Value {
     let statement = |statement: Statement| {
         let Statement { id, actions, resources, condition } = statement;
         let mut json = json!({ "Sid": id, "Effect": "Allow", "Action": actions, "Resource": resources });
@@ -96,7 +107,7 @@ pub fn policy(place: &Place, env: &str) -> Value {
         }
         json
     };
-    let statements: Vec<Value> = statements(place, env).into_iter().map(statement).collect();
+    let statements: Vec<Value> = statements(place, env, state).into_iter().map(statement).collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -256,7 +267,8 @@ mod tests {
         });
         let made: BTreeSet<&str> = calls.map(|call| call.split(' ').next().unwrap_or(call)).collect();
         assert!(made.len() > 80, "{made:?}");
-        let statements = statements(&place(), "default");
+        let state = StateBucket { bucket: "team-state".to_owned(), prefix: String::new() };
+        let statements = statements(&place(), "default", Some(&state));
         let allowed: BTreeSet<&str> = statements.iter().flat_map(|it| it.actions).copied().collect();
         let missing: Vec<_> = made.difference(&allowed).collect();
         assert!(missing.is_empty(), "not in the policy: {missing:?}");
@@ -264,7 +276,7 @@ mod tests {
 
     #[test]
     fn the_policy_is_about_one_environment_and_fits_what_iam_takes() {
-        let policy = policy(&place(), "staging");
+        let policy = policy(&place(), "staging", None);
         let text = policy.to_string();
         assert!(text.contains("arn:aws:s3:::cloudpix-staging-images-*"), "{text}");
         assert!(text.contains("arn:aws:lambda:eu-west-1:123456789012:function:cloudpix-staging-*"), "{text}");

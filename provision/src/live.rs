@@ -20,6 +20,25 @@ pub struct Known<'a> {
     pub code: &'a BTreeMap<Function, Code>,
 }
 
+/// The REST API's id and all there is, read side by side.
+///
+/// The recorded id is taken to be right while it is looked for; where it was not, all is read again.
+pub async fn look(
+    aws: &Aws,
+    names: &Names,
+    recorded: Option<&str>,
+    bucket: bool,
+    code: &BTreeMap<Function, Code>,
+) -> anyhow::Result<(Option<String>, Stack)> {
+    let known = Known { api: recorded, bucket, code };
+    let (api, live) = tokio::try_join!(apigateway::find(aws, names, recorded), read(aws, names, &known))?;
+    if api.as_deref() == recorded {
+        return Ok((api, live));
+    }
+    let live = read(aws, names, &Known { api: api.as_deref(), bucket, code }).await?;
+    Ok((api, live))
+}
+
 /// Reads every resource there can be, wanted or not, so that what is no longer wanted is found.
 pub async fn read(aws: &Aws, names: &Names, known: &Known<'_>) -> anyhow::Result<Stack> {
     read_some(aws, names, known, Id::all()).await
@@ -35,7 +54,12 @@ pub async fn read_some(aws: &Aws, names: &Names, known: &Known<'_>, ids: Vec<Id>
     Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
-async fn read_one(aws: &Aws, names: &Names, known: &Known<'_>, id: Id) -> anyhow::Result<Option<Resource>> {
+pub async fn read_one(
+    aws: &Aws,
+    names: &Names,
+    known: &Known<'_>,
+    id: Id,
+) -> anyhow::Result<Option<Resource>> {
     Ok(match (id, known.api) {
         (Id::Bucket, _) if !known.bucket => None,
         (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod cost;
 mod doctor;
+mod interrupt;
 mod live;
 mod outputs;
 mod package;
@@ -27,11 +28,15 @@ use commands::release;
 #[tokio::main]
 async fn main() -> ExitCode {
     let Cli { command, common } = Cli::parse();
+    if let Err(error) = interrupt::listen() {
+        report::error(&anyhow::Error::new(error).context("listen for signals"));
+        return ExitCode::FAILURE;
+    }
     let done = match command {
         Command::Plan(code) => commands::plan(&common, &code).await,
-        Command::Apply { code, yes } => commands::apply(&common, &code, yes).await,
-        Command::Destroy { yes, delete_images, keep_images } => {
-            commands::destroy(&common, yes, commands::Images::choice(delete_images, keep_images)).await
+        Command::Apply { code, run } => commands::apply(&common, &code, &run).await,
+        Command::Destroy { run, delete_images, keep_images } => {
+            commands::destroy(&common, &run, commands::Images::choice(delete_images, keep_images)).await
         }
         Command::Deploy { function, code, no_smoke_test } => {
             let test = if no_smoke_test { release::Test::None } else { release::Test::Smoke };
@@ -51,6 +56,7 @@ async fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         report::error(&error);
-        ExitCode::FAILURE
+        let interrupted = error.is::<interrupt::Interrupted>();
+        if interrupted { ExitCode::from(interrupt::EXIT) } else { ExitCode::FAILURE }
     })
 }

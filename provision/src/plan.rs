@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -107,6 +108,35 @@ impl Plan {
         };
         let others = self.steps.iter().enumerate().filter(|(other, _)| *other != index);
         others.filter(|(_, other)| waits_for(other)).map(|(other, _)| other).collect()
+    }
+
+    /// Of each step, how many follow it on the longest chain of those that wait for one another.
+    pub fn lengths_behind(&self) -> Vec<usize> {
+        let mut lengths = vec![0; self.steps.len()];
+        // A chain is no longer than there are steps; each round settles at least one link of it.
+        for _ in 0..self.steps.len() {
+            for index in 0..self.steps.len() {
+                for need in self.needs(index) {
+                    lengths[need] = lengths[need].max(lengths[index] + 1);
+                }
+            }
+        }
+        lengths
+    }
+
+    /// The chain of steps that takes longest, by what each one took: no run can be quicker.
+    pub fn critical_path(&self, took: impl Fn(usize) -> Duration) -> Vec<usize> {
+        let mut paths: Vec<(Duration, Vec<usize>)> = vec![(Duration::ZERO, Vec::new()); self.steps.len()];
+        let behind = self.lengths_behind();
+        let mut order: Vec<usize> = (0..self.steps.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(behind[index]));
+        for index in order {
+            let before = self.needs(index).into_iter().map(|need| paths[need].clone()).max();
+            let (time, mut path) = before.unwrap_or_default();
+            path.push(index);
+            paths[index] = (time + took(index), path);
+        }
+        paths.into_iter().max().unwrap_or_default().1
     }
 }
 

@@ -15,7 +15,7 @@ use console::{Style, measure_text_width, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::apply::Event;
+use crate::apply::{Done, Event};
 use crate::outputs::Outputs;
 use crate::plan::{Action, Change, Plan, Step};
 use crate::reindex::Outcome;
@@ -76,6 +76,11 @@ fn out(text: &str) -> anyhow::Result<()> {
 /// Data that is text already.
 pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     std::io::stdout().lock().write_all(bytes).context("write to standard output")
+}
+
+/// A lock whose holder ended without letting go.
+pub fn taken_over(holder: &str) {
+    talk(&format!("the last run was broken off ({holder}); this one goes on from there\n"));
 }
 
 fn talk(text: &str) {
@@ -249,21 +254,48 @@ fn seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
 }
 
-fn done_json(done: &[(&Step, Duration)], names: &Names) -> Vec<Value> {
-    let step = |(Step { id, action }, elapsed): &(&Step, Duration)| {
+fn round(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+fn done_json(done: &[Done<'_>], names: &Names) -> Vec<Value> {
+    let step = |Done { step: Step { id, action }, start, took }: &Done<'_>| {
         json!({
             "action": action.verb(),
             "resource": id.kind(),
             "name": names.of(*id),
-            "seconds": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+            "start": round(*start),
+            "seconds": round(*took),
         })
     };
     done.iter().map(step).collect()
 }
 
+/// Each step with its place in time, and the chain that decided how long the run took.
+pub fn timings(plan: &Plan, done: &[Done<'_>], names: &Names) {
+    let wall = done.iter().map(|done| done.start + done.took).max().unwrap_or_default();
+    let took = |index: usize| {
+        let step = done.iter().find(|done| done.step.id == plan.steps[index].id);
+        step.map_or(Duration::ZERO, |done| done.took)
+    };
+    let path = plan.critical_path(took);
+    let critical: Duration = path.iter().copied().map(took).sum();
+    let mut text = "  start    took\n".to_owned();
+    for Done { step, start, took } in done {
+        let on = path.iter().any(|&index| step.id == plan.steps[index].id);
+        let (start, took) = (start.as_secs_f64(), took.as_secs_f64());
+        let (mark, kind, name) = (if on { "*" } else { " " }, step.id.kind(), names.of(step.id));
+        let _ = writeln!(text, "{start:7.3} {took:7.3} {mark} {kind:KIND$}  {name}");
+    }
+    let ratio = if critical.is_zero() { 1.0 } else { wall.as_secs_f64() / critical.as_secs_f64() };
+    let (wall, critical) = (wall.as_secs_f64(), critical.as_secs_f64());
+    let _ = writeln!(text, "wall {wall:.3} s, critical path (*) {critical:.3} s, ratio {ratio:.2}");
+    talk(&text);
+}
+
 pub fn applied(
     plan: &Plan,
-    done: &[(&Step, Duration)],
+    done: &[Done<'_>],
     names: &Names,
     outputs: &Outputs,
     json: bool,
@@ -287,7 +319,7 @@ pub fn next_steps(env: &str) {
 
 pub fn destroyed(
     plan: &Plan,
-    done: &[(&Step, Duration)],
+    done: &[Done<'_>],
     names: &Names,
     kept: bool,
     json: bool,

@@ -70,6 +70,14 @@ pub struct Throttle {
     pub burst: i32,
 }
 
+/// A folder in S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateBucket {
+    pub bucket: String,
+    /// Without a slash at either end; may be empty.
+    pub prefix: String,
+}
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub env: String,
@@ -85,6 +93,8 @@ pub struct Settings {
     /// Bytes.
     pub max_upload_bytes: u64,
     pub throttle: Throttle,
+    /// Where the stack's record lies, if not on this machine.
+    pub state_bucket: Option<StateBucket>,
     pub functions: BTreeMap<Function, Sizing>,
 }
 
@@ -111,6 +121,8 @@ struct Layer {
     #[serde(default)]
     throttle: ThrottleLayer,
     #[serde(default)]
+    state: StateLayer,
+    #[serde(default)]
     upload: SizingLayer,
     #[serde(default)]
     list: SizingLayer,
@@ -121,6 +133,12 @@ struct Layer {
 struct ThrottleLayer {
     rate: Option<f64>,
     burst: Option<i32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct StateLayer {
+    backend: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -192,6 +210,7 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
             rate: over.throttle.rate.or(base.throttle.rate).unwrap_or(50.0),
             burst: over.throttle.burst.or(base.throttle.burst).unwrap_or(100),
         },
+        state_bucket: state_bucket(over.state.backend.or(base.state.backend).as_deref())?,
         allow_origin: over.allow_origin.or(base.allow_origin).unwrap_or_else(|| "*".to_owned()),
         log_retention_days: over.log_retention_days.or(base.log_retention_days).unwrap_or(30),
         keep_deleted_days: over.keep_deleted_days.or(base.keep_deleted_days).unwrap_or(30),
@@ -201,6 +220,21 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
     };
     check(&settings)?;
     Ok(settings)
+}
+
+fn state_bucket(backend: Option<&str>) -> anyhow::Result<Option<StateBucket>> {
+    let Some(backend) = backend.filter(|backend| *backend != "folder") else { return Ok(None) };
+    let (bucket, prefix) = backend
+        .strip_prefix("s3://")
+        .map(|place| place.split_once('/').unwrap_or((place, "")))
+        .unwrap_or_default();
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    ensure!(
+        (3..=63).contains(&bucket.len()) && bucket.chars().all(legal),
+        "state.backend = {backend:?}: must be \"folder\" or \"s3://BUCKET/PREFIX\""
+    );
+    let (bucket, prefix) = (bucket.to_owned(), prefix.trim_matches('/').to_owned());
+    Ok(Some(StateBucket { bucket, prefix }))
 }
 
 fn sizing(over: &Layer, base: &Layer, function: Function) -> Sizing {
@@ -319,6 +353,18 @@ mod tests {
         check_error("[defaults]\nallow-origin = \"https://a'b\"\n", &["allow-origin"]);
         check_error("[defaults]\nkeep-versions = 1\n", &["keep-versions = 1", "2 to 50"]);
         check_error("[defaults.throttle]\nrate = nan\n", &["throttle.rate"]);
+        for wrong in ["", "s3:/", "s3://", "s3://A_b/c", "file:///tmp"] {
+            let text = format!("[defaults.state]\nbackend = {wrong:?}\n");
+            check_error(&text, &["state.backend", "s3://BUCKET/PREFIX"]);
+        }
+    }
+
+    #[test]
+    fn a_teams_state_lies_in_a_bucket() {
+        let text = "[env.prod.state]\nbackend = \"s3://team-state/cloudpix/\"\n";
+        let (bucket, prefix) = ("team-state".to_owned(), "cloudpix".to_owned());
+        assert_eq!(parse(text, "prod").unwrap().state_bucket, Some(StateBucket { bucket, prefix }));
+        assert_eq!(parse(text, "default").unwrap().state_bucket, None);
     }
 
     #[test]

@@ -233,6 +233,7 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
     let stage = Stage {
         tags: tags.clone(),
         serves: api::fingerprint(&api),
+        stale_deployments: 0,
         throttle_rate: settings.throttle.rate,
         throttle_burst: settings.throttle.burst,
     };

@@ -1,17 +1,25 @@
 //! `state/<env>.json`: what AWS invented and what chance drew, and nothing that can be computed.
 //!
-//! Only this module knows the file. It is written to a temporary file, synced and renamed, so that it
-//! is whole at any moment; while a run changes the stack, a lock beside it keeps a second run out.
+//! Only this module knows the file, on this machine (`folder`) or for a team in S3 (`bucket`). It is
+//! whole at any moment; while a run changes the stack, a lock beside it keeps a second run out.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+use self::bucket::{Bucket, BucketLock};
+use self::folder::{Folder, FolderLock};
+use crate::aws::Aws;
+use crate::aws::s3::shared;
+use crate::report;
+use crate::settings::{Settings, StateBucket};
 use crate::stack::{Place, stack_name};
+
+mod bucket;
+mod folder;
+mod holder;
 
 const VERSION: u32 = 1;
 
@@ -52,8 +60,7 @@ impl Record {
     }
 
     /// Refuses to go on in another account or region than the stack's.
-    pub fn check_place(&self, place: &Place, path: &Path) -> anyhow::Result<()> {
-        let path = path.display();
+    pub fn check_place(&self, place: &Place, path: &str) -> anyhow::Result<()> {
         ensure!(
             self.account == place.account,
             "the stack {} recorded in {path} is in the account {}, and these credentials are of {}; use the \
@@ -92,101 +99,121 @@ impl Record {
 }
 
 /// Where the record of one environment lies.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Store {
-    folder: PathBuf,
     env: String,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Folder(Folder),
+    Bucket(Bucket),
 }
 
 impl Store {
-    pub fn new(folder: &Path, env: &str) -> Store {
-        Store { folder: folder.to_owned(), env: env.to_owned() }
+    /// In the folder, or in the bucket that the settings name.
+    pub fn new(folder: &Path, settings: &Settings, aws: &Aws) -> Store {
+        let env = &settings.env;
+        let backend = match &settings.state_bucket {
+            None => Backend::Folder(Folder::new(folder, env)),
+            Some(StateBucket { bucket, prefix }) => {
+                Backend::Bucket(Bucket::new(shared::Folder::new(aws, bucket, prefix), env))
+            }
+        };
+        Store { env: env.clone(), backend }
     }
 
-    pub fn path(&self) -> PathBuf {
-        self.folder.join(format!("{}.json", self.env))
+    /// In the folder.
+    pub fn local(folder: &Path, env: &str) -> Store {
+        Store { env: env.to_owned(), backend: Backend::Folder(Folder::new(folder, env)) }
+    }
+
+    /// A path, or a URL in S3.
+    pub fn place(&self) -> String {
+        match &self.backend {
+            Backend::Folder(folder) => folder.path().display().to_string(),
+            Backend::Bucket(bucket) => bucket.url(),
+        }
     }
 
     /// The record, or `None` where there is none. A broken one is an error, never an empty stack.
-    pub fn load(&self) -> anyhow::Result<Option<Record>> {
-        let path = self.path();
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.with_context(|| format!("read {}", path.display()))?,
+    pub async fn load(&self) -> anyhow::Result<Option<Record>> {
+        let bytes = match &self.backend {
+            Backend::Folder(folder) => folder.load()?,
+            Backend::Bucket(bucket) => bucket.load().await?,
         };
-        let record = serde_json::from_str(&text)
+        bytes.map(|bytes| self.parse(&bytes)).transpose()
+    }
+
+    fn parse(&self, bytes: &[u8]) -> anyhow::Result<Record> {
+        let record = serde_json::from_slice(bytes)
             .map_err(anyhow::Error::new)
             .and_then(|record: Record| record.check(&self.env).map(|()| record));
-        record.map(Some).with_context(|| {
+        record.with_context(|| {
             format!(
                 "the state file {0} cannot be used; put back a good copy, or move it away: the next `provision apply` \
                  then finds the stack again by its tags",
-                path.display()
+                self.place()
             )
         })
     }
 
     /// Writes the record so that a crash leaves the old one or the new one, whole.
-    pub fn save(&self, record: &Record) -> anyhow::Result<()> {
-        let path = self.path();
-        let write = || -> anyhow::Result<()> {
-            fs::create_dir_all(&self.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            serde_json::to_writer_pretty(&mut file, record)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            // The rename itself is on disk only when the folder is.
-            File::open(&self.folder)?.sync_all()?;
-            Ok(())
-        };
-        write().with_context(|| format!("save {}", path.display()))
+    pub async fn save(&self, record: &Record) -> anyhow::Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(record)?;
+        bytes.push(b'\n');
+        match &self.backend {
+            Backend::Folder(folder) => folder.save(&bytes),
+            Backend::Bucket(bucket) => bucket.save(bytes).await,
+        }
     }
 
-    pub fn remove(&self) -> anyhow::Result<()> {
-        let path = self.path();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("remove {}", path.display()))
-            }
-            _ => Ok(()),
+    pub async fn remove(&self) -> anyhow::Result<()> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.remove(),
+            Backend::Bucket(bucket) => bucket.remove().await,
         }
     }
 
     /// Keeps every other run out until the lock is dropped, or its holder dies.
-    pub fn lock(&self) -> anyhow::Result<Lock> {
-        let path = self.folder.join(format!("{}.lock", self.env));
-        let open = || {
-            fs::create_dir_all(&self.folder)?;
-            File::options().create(true).truncate(false).read(true).write(true).open(&path)
+    pub async fn lock(&self) -> anyhow::Result<Lock> {
+        let (lock, last) = match &self.backend {
+            Backend::Folder(folder) => folder.lock().map(|(lock, last)| (Held::Folder(lock), last))?,
+            Backend::Bucket(bucket) => bucket.lock().await.map(|(lock, last)| (Held::Bucket(lock), last))?,
         };
-        let mut file = open().with_context(|| format!("open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => (),
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                bail!("another run is changing this stack: {}; wait until it is done", holder.trim());
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("lock {}", path.display()));
-            }
+        if let Some(last) = last {
+            report::taken_over(&last.to_string());
         }
-        let holder =
-            format!("process {} since {}\n", std::process::id(), jiff::Timestamp::now().strftime("%FT%TZ"));
-        let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
-        written.with_context(|| format!("write {}", path.display()))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { _held: lock })
     }
 }
 
-/// The right to change the stack. The kernel takes it back when the process ends, however it ends.
+/// Says before anything else that a state file on this machine is broken. What counts is read again later.
+pub async fn check(folder: &Path, settings: &Settings) -> anyhow::Result<()> {
+    match settings.state_bucket {
+        None => Store::local(folder, &settings.env).load().await.map(|_| ()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The right to change the stack.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    _held: Held,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "a lock is held and dropped, never looked at")]
+enum Held {
+    Folder(FolderLock),
+    Bucket(BucketLock),
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn place() -> Place {
@@ -202,23 +229,23 @@ mod tests {
         Record::new("default", &place(), "abcd1234".to_owned())
     }
 
-    #[test]
-    fn what_is_saved_is_loaded() {
+    #[tokio::test]
+    async fn what_is_saved_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(&folder.path().join("state"), "default");
-        assert_eq!(store.load().unwrap(), None);
-        store.save(&record()).unwrap();
-        assert_eq!(store.load().unwrap(), Some(record()));
+        let store = Store::local(&folder.path().join("state"), "default");
+        assert_eq!(store.load().await.unwrap(), None);
+        store.save(&record()).await.unwrap();
+        assert_eq!(store.load().await.unwrap(), Some(record()));
         assert_eq!(fs::read_dir(folder.path().join("state")).unwrap().count(), 1, "a temporary file is left");
-        store.remove().unwrap();
-        store.remove().unwrap();
-        assert_eq!(store.load().unwrap(), None);
+        store.remove().await.unwrap();
+        store.remove().await.unwrap();
+        assert_eq!(store.load().await.unwrap(), None);
     }
 
-    #[test]
-    fn a_broken_or_foreign_file_is_refused_with_advice() {
+    #[tokio::test]
+    async fn a_broken_or_foreign_file_is_refused_with_advice() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), "default");
+        let store = Store::local(folder.path(), "default");
         let good = serde_json::to_string(&record()).unwrap();
         let cases = [
             (String::new(), "EOF"),
@@ -229,27 +256,27 @@ mod tests {
             (good.replace("\"region\"", "\"regoin\""), "regoin"),
         ];
         for (text, part) in cases {
-            fs::write(store.path(), &text).unwrap();
-            let error = format!("{:#}", store.load().unwrap_err());
+            fs::write(store.place(), &text).unwrap();
+            let error = format!("{:#}", store.load().await.unwrap_err());
             assert!(error.contains(part) && error.contains("put back a good copy"), "{text}: {error}");
-            assert_eq!(fs::read_to_string(store.path()).unwrap(), text, "the file was touched");
+            assert_eq!(fs::read_to_string(store.place()).unwrap(), text, "the file was touched");
         }
     }
 
-    #[test]
-    fn a_second_run_is_refused_by_the_first_ones_name() {
+    #[tokio::test]
+    async fn a_second_run_is_refused_by_the_first_ones_name() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), "default");
-        let lock = store.lock().unwrap();
-        let error = store.lock().unwrap_err().to_string();
+        let store = Store::local(folder.path(), "default");
+        let lock = store.lock().await.unwrap();
+        let error = store.lock().await.unwrap_err().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         drop(lock);
-        store.lock().unwrap();
+        store.lock().await.unwrap();
     }
 
     #[test]
     fn another_account_or_region_is_refused() {
-        let path = Path::new("state/default.json");
+        let path = "state/default.json";
         record().check_place(&place(), path).unwrap();
         let elsewhere = Place { region: "us-east-1".into(), ..place() };
         let error = record().check_place(&elsewhere, path).unwrap_err().to_string();

@@ -69,14 +69,16 @@ impl Emulator {
 
     /// What boto3 sees; `arguments` as in witness.py.
     pub fn witness(&self, arguments: &[&str]) -> Value {
-        let output = Command::new(root().join(".local/venv/bin/python"))
-            .arg(root().join("tests/e2e/witness.py"))
-            .args(arguments)
-            .envs(self.credentials())
-            .output()
-            .unwrap();
+        let output = self.witness_command().args(arguments).output().unwrap();
         assert!(output.status.success(), "witness {arguments:?}: {}", text(&output));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Without arguments it answers what it is asked on standard input, a JSON list a line.
+    pub fn witness_command(&self) -> Command {
+        let mut command = Command::new(root().join(".local/venv/bin/python"));
+        command.arg(root().join("tests/e2e/witness.py")).envs(self.credentials());
+        command
     }
 
     fn credentials(&self) -> [(&'static str, &str); 5] {

@@ -12,6 +12,7 @@
 
 mod cloud;
 mod contract;
+mod crash;
 mod crowd;
 mod deploy;
 mod image;
@@ -20,5 +21,7 @@ mod input;
 mod lifecycle;
 mod local;
 mod operate;
+mod proxy;
 mod repair;
+mod team;
 mod tidy;

@@ -1,12 +1,16 @@
 """What an independent client, boto3, sees on the embedded AWS. Each command prints JSON."""
 
 import base64
+import contextlib
+import functools
 import json
+import re
 import sys
 
 import boto3
 
 
+@functools.cache
 def client(service):
     return boto3.client(service)
 
@@ -57,6 +61,30 @@ def resources(stack):
     for call in ("get_rest_apis", "get_api_keys", "get_usage_plans"):
         found += [f"{call} {item['name']}" for item in everything(("apigateway", call), "items")]
     return sorted(name for name in found if stack in name)
+
+
+def census(stack):
+    """Everything of the stack with its parts, each as often as there is one, without what chance drew."""
+    found = [re.sub(r"-images-[a-z0-9]{8}$", "-images", name) for name in resources(stack)]
+    for api in everything(("apigateway", "get_rest_apis"), "items"):
+        if api["name"] != stack:
+            continue
+        gateway, at = client("apigateway"), {"restApiId": api["id"]}
+        found += [f"stage {stage['stageName']}" for stage in gateway.get_stages(**at)["item"]]
+        found += ["deployment" for _ in everything(("apigateway", "get_deployments"), "items", **at)]
+        for resource in everything(("apigateway", "get_resources"), "items", **at, embed=["methods"]):
+            found += [f"{verb} {resource['path']}" for verb in resource.get("resourceMethods", {"no method": {}})]
+    for plan in everything(("apigateway", "get_usage_plans"), "items"):
+        if plan["name"] == stack:
+            found += [f"plan of {len(plan.get('apiStages', []))} stage"]
+            found += ["plan key" for _ in everything(("apigateway", "get_usage_plan_keys"), "items", usagePlanId=plan["id"])]
+    for name in (name for name in resources(stack) if name.startswith(stack + "-")):
+        with contextlib.suppress(client("lambda").exceptions.ResourceNotFoundException):
+            policy = json.loads(client("lambda").get_policy(FunctionName=name)["Policy"])
+            found += [f"{name} {statement['Sid']}" for statement in policy["Statement"]]
+        with contextlib.suppress(client("ecr").exceptions.RepositoryNotFoundException):
+            found += [f"{name} image" for _ in everything(("ecr", "describe_images"), "imageDetails", repositoryName=name)]
+    return sorted(found)
 
 
 def changes(application):
@@ -188,6 +216,15 @@ def drop(table):
     return None
 
 
+def versioned_bucket(name):
+    client("s3").create_bucket(Bucket=name)
+    client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def write(bucket, key, text):
+    client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+
 def user(name, policy):
     """A user who may do what the policy says, and no more."""
     iam = client("iam")
@@ -197,7 +234,20 @@ def user(name, policy):
     return {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
 
 
+def drop_buckets(prefix):
+    for bucket in client("s3").list_buckets(Prefix=prefix)["Buckets"]:
+        client("s3").delete_bucket(Bucket=bucket["Name"])
+
+
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
-COMMANDS |= {f.__name__: f for f in (records, empty, meddle, tags, foreign, drop, user)}
-print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:]), default=str))
+COMMANDS |= {f.__name__: f for f in (census, drop_buckets, records, empty, meddle, tags, foreign, drop, user)}
+COMMANDS |= {f.__name__: f for f in (versioned_bucket, write)}
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:]), default=str))
+    # Asked line by line, it need not be started for each question.
+    for line in () if sys.argv[1:] else sys.stdin:
+        command, *arguments = json.loads(line)
+        print(json.dumps(COMMANDS[command](*arguments), default=str), flush=True)

@@ -1,14 +1,21 @@
 //! API Gateway: the REST API. Its methods are in `methods`, what surrounds it in `access`.
 //!
-//! Writes to one API follow each other: API Gateway refuses concurrent ones.
+//! Writes to different parts of one API go side by side, [`ABREAST`] at most. API Gateway takes them, and
+//! those that it does not (`ConflictException`) are tried again; one after another they would take as
+//! long as all the rest of the stack.
 
 use anyhow::{Context, bail};
 use aws_sdk_apigateway::Client;
+use aws_sdk_apigateway::config::retry::RetryConfig;
+use aws_sdk_apigateway::config::{Builder, http::HttpResponse};
+use aws_sdk_apigateway::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_apigateway::types::{
     EndpointConfiguration, EndpointType, GatewayResponseType, Op, PatchOperation, RestApi,
 };
 
-use super::{Aws, NotYet, failed, optional, retry};
+use futures_util::{TryStreamExt, stream};
+
+use super::{Aws, NotYet, failed, jittered, optional, pauses, retry, says};
 use crate::stack::resource::{Api, GatewayResponse, Tags, managed_tags};
 use crate::stack::{Names, STACK_TAG};
 
@@ -20,6 +27,10 @@ pub use access::{
     read_plan, read_stage, update_key, update_plan, update_stage,
 };
 
+/// Writes to one API at once.
+const ABREAST: usize = 8;
+/// How often a create is tried whose answers get lost.
+const TRIES: usize = 12;
 const GONE: &[&str] = &["NotFoundException"];
 const NOT_YET: &[NotYet] = &[
     ("ConflictException", "concurrent modification"),
@@ -27,8 +38,48 @@ const NOT_YET: &[NotYet] = &[
     ("BadRequestException", "already an update in progress"),
 ];
 
+/// Creates what API Gateway would create twice, since it takes no token that says "the same again": the
+/// SDK must not repeat the call, and where its answer got lost, `find` looks for what it may have made.
+async fn create_once<E>(
+    call: &'static str,
+    create: impl AsyncFn(Builder) -> Result<Option<String>, SdkError<E, HttpResponse>>,
+    find: impl AsyncFn() -> anyhow::Result<Option<String>>,
+) -> anyhow::Result<String>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let mut pauses = pauses().take(TRIES);
+    loop {
+        let error = match create(Builder::new().retry_config(RetryConfig::disabled())).await {
+            Ok(id) => return id.with_context(|| format!("{call} answered no id")),
+            Err(error) => error,
+        };
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let refused = status.is_some_and(|status| status < 500 && status != 429);
+        let later = NOT_YET.iter().any(|pattern| says(&error, *pattern));
+        match pauses.next().filter(|_| later || !refused) {
+            Some(pause) => tokio::time::sleep(jittered(pause)).await,
+            None => return Err(failed(call)(error)),
+        }
+        if let Some(id) = find().await? {
+            return Ok(id);
+        }
+    }
+}
+
 fn patch(op: Op, path: &str, value: &str) -> PatchOperation {
     PatchOperation::builder().op(op).path(path).value(value).build()
+}
+
+/// `None` where there is one already: the answer to an earlier try of the same call got lost.
+fn made<T, E>(answer: Result<T, SdkError<E, HttpResponse>>, call: &'static str) -> anyhow::Result<Option<T>>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match answer {
+        Err(error) if says(&error, NOT_YET[0]) => Err(failed(call)(error)),
+        answer => optional(answer, call, &["ConflictException"]),
+    }
 }
 
 /// A JSON Pointer (RFC 6901) escapes `/` and `~` in a part of a path.
@@ -120,8 +171,12 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Api) -> anyhow::Result<S
         .endpoint_configuration(endpoint)
         .set_binary_media_types(Some(desired.binary_media_types.iter().cloned().collect()))
         .set_tags(Some(desired.tags.clone().into_iter().collect()));
-    let answer = create.send().await.map_err(failed("apigateway:POST /restapis"))?;
-    answer.id.context("apigateway:POST /restapis answered no id")
+    create_once(
+        "apigateway:POST /restapis",
+        async |once| create.clone().customize().config_override(once).send().await.map(|answer| answer.id),
+        async || find(aws, names, None).await,
+    )
+    .await
 }
 
 /// What a new API is before it has any method.
@@ -159,19 +214,24 @@ pub async fn update(aws: &Aws, id: &str, live: &Api, desired: &Api) -> anyhow::R
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("apigateway:PATCH /restapis"))?;
     }
-    methods::update(client, &aws.place, id, live, desired).await?;
+    tokio::try_join!(
+        methods::update(client, &aws.place, id, live, desired),
+        update_responses(client, id, live, desired)
+    )?;
+    Ok(())
+}
+
+async fn update_responses(client: &Client, id: &str, live: &Api, desired: &Api) -> anyhow::Result<()> {
     for kind in live.responses.keys().filter(|kind| !desired.responses.contains_key(*kind)) {
         let kind = GatewayResponseType::from(kind.as_str());
         let delete = client.delete_gateway_response().rest_api_id(id).response_type(kind);
         let answer = retry(NOT_YET, async || delete.clone().send().await).await;
         optional(answer, "apigateway:DELETE /restapis/gatewayresponses", GONE)?;
     }
-    for (kind, response) in
-        desired.responses.iter().filter(|(kind, wanted)| live.responses.get(*kind) != Some(wanted))
-    {
-        put_response(client, id, kind, response).await?;
-    }
-    Ok(())
+    let missing = desired.responses.iter().filter(|(kind, wanted)| live.responses.get(*kind) != Some(wanted));
+    stream::iter(missing.map(Ok))
+        .try_for_each_concurrent(ABREAST, |(kind, response)| put_response(client, id, kind, response))
+        .await
 }
 
 async fn put_response(

@@ -13,7 +13,7 @@ use aws_sdk_lambda::types::{
 use contract::Function;
 use serde_json::Value;
 
-use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
+use super::{Aws, NotYet, failed, optional, retry, says, tag_changes, wait};
 use crate::package::Artifact;
 use crate::settings::Package;
 use crate::stack::resource::{Code, Configuration, Lambda, Permission, managed_tags};
@@ -286,7 +286,11 @@ pub async fn set_permission(
             .action("lambda:InvokeFunction")
             .principal("apigateway.amazonaws.com")
             .source_arn(caller.replace(API_ID, api));
-        add.send().await.map_err(failed("lambda:AddPermission"))?;
+        match retry(NOT_YET, async || add.clone().send().await).await {
+            // Statements that differ were removed, so this is ours: the answer to an earlier try got lost.
+            Err(error) if says(&error, ("ResourceConflictException", "already exist")) => (),
+            answer => answer.map(|_| ()).map_err(failed("lambda:AddPermission"))?,
+        }
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags
 use crate::stack::{Names, STACK_TAG, bucket_prefix};
 
 pub mod objects;
+pub mod shared;
 
 /// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
 const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];

@@ -11,7 +11,7 @@ use crate::aws::{Aws, http, iam, lambda};
 use crate::cli::{Code, Common};
 use crate::doctor::{self, Finding, Severity, statements};
 use crate::report;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, StateBucket};
 use crate::state::Store;
 
 /// AWS refuses a signature that is five minutes off, and a clock that is a minute off goes on drifting.
@@ -22,8 +22,9 @@ const FEW_AT_ONCE: i32 = 50;
 
 pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Result<ExitCode> {
     if policy {
+        let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
         let aws = Aws::connect().await?;
-        report::policy(&doctor::policy(&aws.place, &common.env))?;
+        report::policy(&doctor::policy(&aws.place, &common.env, settings.state_bucket.as_ref()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut findings = Vec::new();
@@ -40,9 +41,13 @@ pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Resul
     };
     match Aws::connect().await {
         Ok(aws) => {
-            findings.extend(state(common, &aws));
-            findings.extend(settings.map(|settings| binaries(&settings, &aws, code)));
-            findings.extend(look(&aws, &common.env).await);
+            let mut bucket = None;
+            if let Some(settings) = settings {
+                findings.extend(state(common, &settings, &aws).await);
+                bucket.clone_from(&settings.state_bucket);
+                findings.push(binaries(&settings, &aws, code).await);
+            }
+            findings.extend(look(&aws, &common.env, bucket.as_ref()).await);
         }
         Err(error) => findings.push(Finding::error(
             "credentials",
@@ -56,8 +61,8 @@ pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Resul
 }
 
 /// What must be well before a stack is begun; an error holds all that is not.
-pub(super) async fn before_the_first_change(aws: &Aws, env: &str) -> anyhow::Result<()> {
-    let findings = look(aws, env).await;
+pub(super) async fn before_the_first_change(aws: &Aws, settings: &Settings) -> anyhow::Result<()> {
+    let findings = look(aws, &settings.env, settings.state_bucket.as_ref()).await;
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         return Ok(());
     }
@@ -72,36 +77,37 @@ pub(super) async fn before_the_first_change(aws: &Aws, env: &str) -> anyhow::Res
 }
 
 /// What AWS can be asked.
-async fn look(aws: &Aws, env: &str) -> Vec<Finding> {
+async fn look(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Vec<Finding> {
     let who = Finding::ok(
         "credentials",
         format!("{} in account {}, region {}", aws.caller, aws.place.account, aws.place.region),
     );
-    let (permissions, concurrency, clock) = tokio::join!(permissions(aws, env), concurrency(aws), clock(aws));
+    let (permissions, concurrency, clock) =
+        tokio::join!(permissions(aws, env, state), concurrency(aws), clock(aws));
     vec![who, permissions, concurrency, clock]
 }
 
-fn state(common: &Common, aws: &Aws) -> Option<Finding> {
-    let store = Store::new(&common.state_dir, &common.env);
-    let found = store.load().and_then(|record| match record {
-        Some(record) => record.check_place(&aws.place, &store.path()).map(|()| true),
+async fn state(common: &Common, settings: &Settings, aws: &Aws) -> Option<Finding> {
+    let store = Store::new(&common.state_dir, settings, aws);
+    let found = store.load().await.and_then(|record| match record {
+        Some(record) => record.check_place(&aws.place, &store.place()).map(|()| true),
         None => Ok(false),
     });
     match found {
-        Ok(true) => Some(Finding::ok("state", store.path().display().to_string())),
+        Ok(true) => Some(Finding::ok("state", store.place())),
         Ok(false) => None,
         Err(error) => Some(Finding::error("state", format!("{error:#}"), "see the message")),
     }
 }
 
-fn binaries(settings: &Settings, aws: &Aws, code: &Code) -> Finding {
-    match pack(settings, aws, code.functions.as_deref()) {
+async fn binaries(settings: &Settings, aws: &Aws, code: &Code) -> Finding {
+    match pack(settings, aws.endpoint.is_some(), code.functions.as_deref()).await {
         Ok((codes, _)) => Finding::ok("functions", format!("{} are built", codes.len())),
         Err(error) => Finding::error("functions", format!("{error:#}"), "build them: make build"),
     }
 }
 
-async fn permissions(aws: &Aws, env: &str) -> Finding {
+async fn permissions(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Finding {
     const WHAT: &str = "permissions";
     let policy = || {
         let env = if env == "default" { String::new() } else { format!(" --env {env}") };
@@ -111,7 +117,7 @@ async fn permissions(aws: &Aws, env: &str) -> Finding {
         let detail = "these are the root user's credentials, which may do everything";
         return Finding::warning(WHAT, detail, format!("make a user or a role for this; {}", policy()));
     }
-    match iam::denied(aws, &statements(&aws.place, env)).await {
+    match iam::denied(aws, &statements(&aws.place, env, state)).await {
         Ok(denied) if denied.is_empty() => Finding::ok(WHAT, "all that apply and destroy need"),
         Ok(denied) => Finding::error(WHAT, format!("not allowed: {}", denied.join(", ")), policy()),
         Err(error) => {

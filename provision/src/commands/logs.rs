@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::existing;
 use crate::aws::logs;
 use crate::cli::Common;
+use crate::interrupt::Orderly;
 use crate::report;
 use crate::stack::Names;
 
@@ -31,6 +32,8 @@ pub async fn logs(
     let names = Names::new(&record.env, &record.region, &record.suffix);
     let group = names.log_group(function);
     let mut shown: VecDeque<(String, String)> = VecDeque::new();
+    // To stop is how it is meant to end.
+    let stop = Orderly::begin();
     let mut from = Timestamp::now() - since;
     loop {
         let looked = Timestamp::now();
@@ -58,7 +61,7 @@ pub async fn logs(
         from = from.max(looked - LATE);
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => (),
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+            () = stop.asked() => return Ok(ExitCode::SUCCESS),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::apply::{self, Site};
 use crate::aws::lambda::{self, Live, Note, Trial, Version};
 use crate::aws::{Aws, ecr};
 use crate::cli::{Code as CodeFlags, Common};
+use crate::interrupt::Orderly;
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
 use crate::plan::{self, Plan};
@@ -39,13 +40,13 @@ pub async fn deploy(
     only: Option<Function>,
     test: Test,
 ) -> anyhow::Result<ExitCode> {
-    let store = Store::new(&common.state_dir, &common.env);
-    let _lock = store.lock()?;
     let (mut settings, aws, record) = existing(common).await?;
+    let store = Store::new(&common.state_dir, &settings, &aws);
+    let _lock = store.lock().await?;
     settings.package = code.package.unwrap_or(settings.package);
     settings.functions.retain(|function, _| only.is_none_or(|only| only == *function));
     let names = Names::new(&record.env, &record.region, &record.suffix);
-    let (packed, artifacts) = pack(&settings, &aws, code.functions.as_deref())?;
+    let (packed, artifacts) = pack(&settings, aws.endpoint.is_some(), code.functions.as_deref()).await?;
 
     let ids = packed.keys().flat_map(|&f| [Id::Image(f), Id::Function(f), Id::Alias(f)]).collect();
     let known = Known { api: None, bucket: true, code: &packed };
@@ -53,7 +54,15 @@ pub async fn deploy(
     let plan = refuse(plan::plan(&with_code(&live, &packed)?, &live, &names))?;
     report::plan_to_person(&plan, &names, &aws.place);
 
-    let site = Site { aws: &aws, names: &names, artifacts: &artifacts, store: &store, record: record.into() };
+    let site = Site {
+        aws: &aws,
+        names: &names,
+        artifacts: &artifacts,
+        store: &store,
+        record: record.into(),
+        // A few steps of each function; the slowest of them is what it takes.
+        parallelism: 16,
+    };
     let progress = Progress::new(&names);
     let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
     let outputs = Outputs::new(&site.record.into_inner(), aws.endpoint.as_deref());
@@ -130,6 +139,7 @@ impl Release<'_> {
     ) -> anyhow::Result<BTreeMap<Function, String>> {
         let (mut outputs, mut with_key) = (outputs, false);
         let (mut tried, mut failures) = (BTreeMap::new(), Vec::new());
+        let stop = Orderly::begin();
         for &function in functions {
             let Some(live) = lambda::live(self.aws, self.names, function).await? else { continue };
             let Note::Moved { version, after, trial: Trial::Pending } = &live.note else { continue };
@@ -153,7 +163,7 @@ impl Release<'_> {
             };
             let result = tokio::select! {
                 result = tested => result,
-                _ = tokio::signal::ctrl_c() => bail!("interrupted; run again to test version {version}, which is live"),
+                () = stop.asked() => bail!("interrupted; run again to test version {version}, which is live"),
             };
             match result {
                 Ok(()) => {
@@ -231,9 +241,9 @@ pub async fn versions(common: &Common, only: Option<Function>) -> anyhow::Result
 }
 
 pub async fn rollback(common: &Common, function: Function, to: Option<u64>) -> anyhow::Result<ExitCode> {
-    let store = Store::new(&common.state_dir, &common.env);
-    let _lock = store.lock()?;
-    let (_, aws, record) = existing(common).await?;
+    let (settings, aws, record) = existing(common).await?;
+    let store = Store::new(&common.state_dir, &settings, &aws);
+    let _lock = store.lock().await?;
     let names = Names::new(&record.env, &record.region, &record.suffix);
     let name = names.function(function);
     let live = lambda::live(&aws, &names, function).await?;

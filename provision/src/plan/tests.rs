@@ -147,6 +147,27 @@ proptest! {
         world.run(&second, &desired, usize::MAX, &choices);
         prop_assert!(plan(&desired, &world.0, &names()).unwrap().is_empty());
     }
+
+    #[test]
+    fn the_critical_path_is_when_an_unbounded_run_ends(
+        live in any_world(), desired in any_goal(), took in prop::collection::vec(0u64..1000, 40)
+    ) {
+        let plan = plan(&desired, &visible(live, &desired), &names()).unwrap();
+        let took = |index: usize| Duration::from_millis(took[index]);
+        let mut ends = BTreeMap::new();
+        while ends.len() < plan.steps.len() {
+            for index in 0..plan.steps.len() {
+                let needs: Option<Vec<Duration>> =
+                    plan.needs(index).iter().map(|need| ends.get(need).copied()).collect();
+                if let Some(needs) = needs {
+                    ends.insert(index, needs.into_iter().max().unwrap_or_default() + took(index));
+                }
+            }
+        }
+        let path = plan.critical_path(took);
+        prop_assert_eq!(path.iter().copied().map(took).sum::<Duration>(), ends.into_values().max().unwrap_or_default());
+        prop_assert!(path.windows(2).all(|two| plan.needs(two[1]).contains(&two[0])));
+    }
 }
 
 #[test]

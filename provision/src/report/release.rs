@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use contract::Function;
 use serde_json::{Map, Value, json};
 
 use super::{done_json, out, talk};
+use crate::apply::Done;
 use crate::aws::lambda::{Note, Version};
-use crate::plan::{Plan, Step};
+use crate::plan::Plan;
 use crate::stack::Names;
 
 /// `tried`: of each function that had a new version, its number.
 pub fn deployed(
     plan: &Plan,
-    done: &[(&Step, Duration)],
+    done: &[Done<'_>],
     tried: &BTreeMap<Function, String>,
     names: &Names,
     json: bool,

@@ -257,6 +257,8 @@ pub struct Stage {
     pub tags: Tags,
     /// Fingerprint of the [`Api`] that the stage serves.
     pub serves: String,
+    /// Deployments of ours that no stage serves, such as a run that was cut short leaves behind.
+    pub stale_deployments: usize,
     /// Requests a second, over all callers.
     pub throttle_rate: f64,
     pub throttle_burst: i32,

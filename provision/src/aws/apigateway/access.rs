@@ -2,9 +2,11 @@
 
 use anyhow::Context;
 use aws_sdk_apigateway::Client;
-use aws_sdk_apigateway::types::{ApiKey as AwsKey, ApiStage, Op, PatchOperation, UsagePlan as AwsPlan};
+use aws_sdk_apigateway::types::{
+    ApiKey as AwsKey, ApiStage, Deployment, Op, PatchOperation, UsagePlan as AwsPlan,
+};
 
-use super::{GONE, NOT_YET, patch, set_tags};
+use super::{GONE, NOT_YET, create_once, made, patch, set_tags};
 use crate::aws::{Aws, failed, optional, retry};
 use crate::stack::resource::{ApiKey, Stage, UsagePlan, managed_tags};
 use crate::stack::{API_ID, Names, STACK_TAG, STAGE};
@@ -17,29 +19,56 @@ const SERVES: &str = "cloudpix ";
 
 pub async fn read_stage(aws: &Aws, api: &str) -> anyhow::Result<Option<Stage>> {
     let client = &aws.apigateway;
-    let stage = client.get_stage().rest_api_id(api).stage_name(STAGE).send().await;
-    let Some(stage) = optional(stage, "apigateway:GET /restapis/stages", GONE)? else { return Ok(None) };
-    let deployment =
-        client.get_deployment().rest_api_id(api).set_deployment_id(stage.deployment_id).send().await;
-    let deployment = optional(deployment, "apigateway:GET /restapis/deployments", GONE)?;
-    let description = deployment.and_then(|deployment| deployment.description).unwrap_or_default();
-    let settings = stage.method_settings.unwrap_or_default();
-    let all = settings.get("*/*");
+    let stages = async {
+        let answer = client.get_stages().rest_api_id(api).send().await;
+        let answer = optional(answer, "apigateway:GET /restapis/stages", GONE)?;
+        anyhow::Ok(answer.and_then(|answer| answer.item).unwrap_or_default())
+    };
+    let (stages, deployments) = tokio::try_join!(stages, deployments(client, api))?;
+    let Some(stage) = stages.iter().find(|stage| stage.stage_name() == Some(STAGE)) else { return Ok(None) };
+    let served: Vec<Option<&str>> = stages.iter().map(|stage| stage.deployment_id()).collect();
+    let of_stage = deployments.iter().find(|deployment| deployment.id() == stage.deployment_id());
+    let stale = deployments.iter().filter(|one| ours(one).is_some() && !served.contains(&one.id()));
+    let all = stage.method_settings().and_then(|settings| settings.get("*/*"));
     Ok(Some(Stage {
-        tags: managed_tags(stage.tags.unwrap_or_default()),
-        serves: description.strip_prefix(SERVES).unwrap_or("another deployment").to_owned(),
+        tags: managed_tags(stage.tags.clone().unwrap_or_default()),
+        serves: of_stage.and_then(ours).unwrap_or("another deployment").to_owned(),
+        stale_deployments: stale.count(),
         throttle_rate: all.map_or(0.0, |all| all.throttling_rate_limit),
         throttle_burst: all.map_or(0, |all| all.throttling_burst_limit),
     }))
 }
 
-/// A snapshot of the API as it is now, described by the fingerprint of what it should be.
+async fn deployments(client: &Client, api: &str) -> anyhow::Result<Vec<Deployment>> {
+    let pages = client.get_deployments().rest_api_id(api).limit(500).into_paginator().items();
+    let all = pages.send().collect::<Result<Vec<_>, _>>().await;
+    Ok(optional(all, "apigateway:GET /restapis/deployments", GONE)?.unwrap_or_default())
+}
+
+/// The fingerprint of what a deployment of ours holds.
+fn ours(deployment: &Deployment) -> Option<&str> {
+    deployment.description()?.strip_prefix(SERVES)
+}
+
+/// A snapshot of the API as it is now, described by the fingerprint of what it should be. A run that
+/// was cut short may have made it already.
 async fn deploy(client: &Client, api: &str, desired: &Stage) -> anyhow::Result<String> {
+    let find = async || {
+        let all = deployments(client, api).await?;
+        let same = all.into_iter().find(|deployment| ours(deployment) == Some(&desired.serves));
+        anyhow::Ok(same.and_then(|deployment| deployment.id))
+    };
+    if let Some(made) = find().await? {
+        return Ok(made);
+    }
     let create =
         client.create_deployment().rest_api_id(api).description(format!("{SERVES}{}", desired.serves));
-    let answer = retry(NOT_YET, async || create.clone().send().await).await;
-    let answer = answer.map_err(failed("apigateway:POST /restapis/deployments"))?;
-    answer.id.context("apigateway:POST /restapis/deployments answered no id")
+    create_once(
+        "apigateway:POST /restapis/deployments",
+        async |once| create.clone().customize().config_override(once).send().await.map(|answer| answer.id),
+        find,
+    )
+    .await
 }
 
 fn throttle(desired: &Stage) -> [PatchOperation; 2] {
@@ -78,21 +107,19 @@ pub async fn update_stage(aws: &Aws, api: &str, live: &Stage, desired: &Stage) -
     if live.serves != desired.serves {
         let deployment = deploy(client, api, desired).await?;
         patch_stage(client, api, vec![patch(Op::Replace, "/deploymentId", &deployment)]).await?;
-        prune_deployments(client, api, &deployment).await?;
+    }
+    if live.serves != desired.serves || live.stale_deployments > 0 {
+        prune_deployments(client, api, &desired.serves).await?;
     }
     Ok(())
 }
 
-/// Deletes every deployment but the one that is served. A stage that others made keeps its own: API
-/// Gateway refuses to delete it, which is no failure of ours.
+/// Deletes every deployment of ours but the one that is served. A stage that others made keeps its
+/// own: API Gateway refuses to delete it, which is no failure of ours.
 async fn prune_deployments(client: &Client, api: &str, served: &str) -> anyhow::Result<()> {
-    let pages = client.get_deployments().rest_api_id(api).limit(500).into_paginator().items();
-    let all = pages
-        .send()
-        .collect::<Result<Vec<_>, _>>()
-        .await
-        .map_err(failed("apigateway:GET /restapis/deployments"))?;
-    for id in all.into_iter().filter_map(|deployment| deployment.id).filter(|id| id != served) {
+    let all = deployments(client, api).await?;
+    let stale = all.iter().filter(|deployment| ours(deployment).is_some_and(|serves| serves != served));
+    for id in stale.filter_map(|deployment| deployment.id.clone()) {
         let delete = client.delete_deployment().rest_api_id(api).deployment_id(id);
         let answer = retry(NOT_YET, async || delete.clone().send().await).await;
         optional(
@@ -148,7 +175,12 @@ pub async fn create_key(aws: &Aws, names: &Names, desired: &ApiKey) -> anyhow::R
     let tags = desired.tags.clone().into_iter().collect();
     let create =
         aws.apigateway.create_api_key().name(&names.stack).enabled(desired.enabled).set_tags(Some(tags));
-    create.send().await.map(|_| ()).map_err(failed("apigateway:POST /apikeys"))
+    let made = create_once(
+        "apigateway:POST /apikeys",
+        async |once| create.clone().customize().config_override(once).send().await.map(|answer| answer.id),
+        async || Ok(find_key(aws, names).await?.and_then(|key| key.id)),
+    );
+    made.await.map(|_| ())
 }
 
 pub async fn update_key(aws: &Aws, names: &Names, live: &ApiKey, desired: &ApiKey) -> anyhow::Result<()> {
@@ -204,8 +236,12 @@ pub async fn create_plan(aws: &Aws, names: &Names, api: &str, desired: &UsagePla
         .name(&names.stack)
         .set_api_stages(Some(stages))
         .set_tags(Some(tags));
-    let answer = retry(NOT_YET, async || create.clone().send().await).await;
-    answer.map_err(failed("apigateway:POST /usageplans"))?;
+    create_once(
+        "apigateway:POST /usageplans",
+        async |once| create.clone().customize().config_override(once).send().await.map(|answer| answer.id),
+        async || Ok(find_plan(aws, names).await?.and_then(|plan| plan.id)),
+    )
+    .await?;
     let bare = UsagePlan { keys: [].into(), ..desired.clone() };
     update_plan(aws, names, api, &bare, desired).await
 }
@@ -240,7 +276,7 @@ pub async fn update_plan(
         let key =
             find_key(aws, names).await?.and_then(|key| key.id).context("the API key is gone; run again")?;
         let create = client.create_usage_plan_key().usage_plan_id(&id).key_id(key).key_type("API_KEY");
-        create.send().await.map_err(failed("apigateway:POST /usageplans/keys"))?;
+        made(create.send().await, "apigateway:POST /usageplans/keys")?;
     }
     Ok(())
 }

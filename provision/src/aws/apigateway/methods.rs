@@ -6,7 +6,9 @@ use anyhow::Context;
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{IntegrationType, Method as AwsMethod, Resource};
 
-use super::{GONE, NOT_YET};
+use futures_util::{TryStreamExt, stream};
+
+use super::{ABREAST, GONE, NOT_YET, made};
 use crate::aws::{failed, optional, retry};
 use crate::stack::Place;
 use crate::stack::resource::{Api, Integration, Method};
@@ -92,12 +94,16 @@ pub(super) async fn update(
         let answer = retry(NOT_YET, async || delete.clone().send().await).await;
         optional(answer, "apigateway:DELETE /restapis/resources/methods", GONE)?;
     }
+    let mut puts = Vec::new();
     for (key, method) in missing {
         let (verb, path) = key.split_once(' ').with_context(|| format!("{key:?} is no method and path"))?;
-        let resource = ensure_path(client, id, path, &mut ids).await?;
-        let at = At { client, api: id, resource: &resource, verb };
-        at.put(place, method).await?;
+        puts.push((ensure_path(client, id, path, &mut ids).await?, verb, method));
     }
+    stream::iter(puts.into_iter().map(Ok))
+        .try_for_each_concurrent(ABREAST, async |(resource, verb, method)| {
+            At { client, api: id, resource: &resource, verb }.put(place, method).await
+        })
+        .await?;
     remove_empty_paths(client, id, desired, &ids).await
 }
 
@@ -118,8 +124,15 @@ async fn ensure_path(
         }
         let create = client.create_resource().rest_api_id(id).parent_id(&parent).path_part(part);
         let answer = retry(NOT_YET, async || create.clone().send().await).await;
-        let made = answer.map_err(failed("apigateway:POST /restapis/resources"))?;
-        parent = made.id.context("apigateway:POST /restapis/resources answered no id")?;
+        let created = made(answer, "apigateway:POST /restapis/resources")?;
+        parent = match created.and_then(|created| created.id) {
+            Some(created) => created,
+            None => {
+                let made =
+                    resources(client, id).await?.into_iter().find(|one| one.path.as_ref() == Some(&at));
+                made.and_then(|made| made.id).with_context(|| format!("the path {at} cannot be made"))?
+            }
+        };
         ids.insert(at.clone(), parent.clone());
     }
     Ok(parent)
@@ -166,7 +179,7 @@ impl At<'_> {
             .authorization_type("NONE")
             .api_key_required(method.api_key_required);
         let answer = retry(NOT_YET, async || put.clone().send().await).await;
-        answer.map_err(failed("apigateway:PUT /restapis/resources/methods"))?;
+        made(answer, "apigateway:PUT /restapis/resources/methods")?;
         match &method.integration {
             Integration::Lambda(function) => self.put_lambda(&uri_of(place, function)).await,
             Integration::Preflight(headers) => self.put_preflight(headers).await,
@@ -195,7 +208,7 @@ impl At<'_> {
         let put = client.put_method_response().rest_api_id(api).resource_id(resource).http_method(verb);
         let put = put.status_code(NO_CONTENT).set_response_parameters(Some(declared));
         let answer = retry(NOT_YET, async || put.clone().send().await).await;
-        answer.map_err(failed("apigateway:PUT /restapis/resources/methods/responses"))?;
+        made(answer, "apigateway:PUT /restapis/resources/methods/responses")?;
 
         let put = client.put_integration().rest_api_id(api).resource_id(resource).http_method(verb);
         let put = put

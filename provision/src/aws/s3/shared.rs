@@ -1,0 +1,98 @@
+//! Small files of our own in somebody's bucket, written on conditions:
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>.
+
+use anyhow::Context;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::BucketVersioningStatus;
+
+use crate::aws::{Aws, failed, is, optional};
+
+/// What must hold for a write to happen.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// There is no such file.
+    Absent,
+    /// It is the version with this entity tag.
+    Unchanged(String),
+}
+
+/// A file and its entity tag.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub bytes: Vec<u8>,
+    pub etag: String,
+}
+
+/// A folder in a bucket.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    client: Client,
+    account: String,
+    pub bucket: String,
+    pub prefix: String,
+}
+
+impl Folder {
+    pub fn new(aws: &Aws, bucket: &str, prefix: &str) -> Folder {
+        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+        Folder { client: aws.s3.clone(), account: aws.place.account.clone(), bucket, prefix }
+    }
+
+    fn key(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}/{name}", self.prefix) }
+    }
+
+    pub fn url(&self, name: &str) -> String {
+        format!("s3://{}/{}", self.bucket, self.key(name))
+    }
+
+    /// Whether the bucket keeps old versions of what is overwritten.
+    pub async fn is_versioned(&self) -> anyhow::Result<bool> {
+        let get = self.client.get_bucket_versioning().bucket(&self.bucket);
+        let answer = get.expected_bucket_owner(&self.account).send().await;
+        let answer = answer.map_err(failed("s3:GetBucketVersioning"));
+        let answer =
+            answer.with_context(|| format!("look at the bucket {} of state.backend", self.bucket))?;
+        Ok(answer.status == Some(BucketVersioningStatus::Enabled))
+    }
+
+    pub async fn get(&self, name: &str) -> anyhow::Result<Option<Found>> {
+        let get = self.client.get_object().bucket(&self.bucket).key(self.key(name));
+        let answer = get.expected_bucket_owner(&self.account).send().await;
+        let answer = optional(answer, "s3:GetObject", &["NoSuchKey"]);
+        let Some(answer) = answer.with_context(|| format!("read {}", self.url(name)))? else {
+            return Ok(None);
+        };
+        let etag = answer.e_tag.context("s3:GetObject answered no ETag")?;
+        let body = answer.body.collect().await.with_context(|| format!("read {}", self.url(name)))?;
+        Ok(Some(Found { bytes: body.to_vec(), etag }))
+    }
+
+    /// Answers the new entity tag, or `None` where the condition does not hold.
+    pub async fn put(&self, name: &str, bytes: Vec<u8>, only: &Condition) -> anyhow::Result<Option<String>> {
+        let put = self.client.put_object().bucket(&self.bucket).key(self.key(name));
+        let put =
+            put.expected_bucket_owner(&self.account).content_type("application/json").body(bytes.into());
+        let put = match only {
+            Condition::Absent => put.if_none_match("*"),
+            Condition::Unchanged(etag) => put.if_match(etag),
+        };
+        match put.send().await {
+            Ok(answer) => Ok(Some(answer.e_tag.context("s3:PutObject answered no ETag")?)),
+            // The second is of two writes at the same moment, the third of a file that has gone.
+            Err(error) if is(&error, &["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"]) => {
+                Ok(None)
+            }
+            Err(error) => {
+                Err(failed("s3:PutObject")(error)).with_context(|| format!("write {}", self.url(name)))
+            }
+        }
+    }
+
+    pub async fn delete(&self, name: &str) -> anyhow::Result<()> {
+        let delete = self.client.delete_object().bucket(&self.bucket).key(self.key(name));
+        let answer = delete.expected_bucket_owner(&self.account).send().await;
+        answer.map_err(failed("s3:DeleteObject")).with_context(|| format!("delete {}", self.url(name)))?;
+        Ok(())
+    }
+}

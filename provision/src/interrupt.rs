@@ -1,0 +1,71 @@
+//! Ctrl-C and SIGTERM: the first one ends a run in good order, the second at once.
+//!
+//! Signals belong to the process, so what is known of them does too.
+
+use std::fmt;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// What a shell answers for a process that Ctrl-C ended: 128 and the number of SIGINT.
+pub const EXIT: u8 = 130;
+
+static ASKED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
+static ORDERLY: AtomicBool = AtomicBool::new(false);
+
+/// A run that was asked to stop, and did.
+#[derive(Debug)]
+pub struct Interrupted {
+    pub left: usize,
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "interrupted with {} steps to go; run again to go on", self.left)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Starts to listen. A task of its own does, so that a question on the terminal can be left too.
+pub fn listen() -> std::io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => (),
+                _ = terminate.recv() => (),
+            }
+            // Wherever this is, the next run goes on from there.
+            if ASKED.send_replace(true) || !ORDERLY.load(Ordering::SeqCst) {
+                std::process::exit(EXIT.into());
+            }
+        }
+    });
+    Ok(())
+}
+
+/// While this lives, the first signal does not end the process: its owner asks for it.
+#[must_use]
+pub struct Orderly(());
+
+impl Orderly {
+    pub fn begin() -> Orderly {
+        ORDERLY.store(true, Ordering::SeqCst);
+        Orderly(())
+    }
+
+    /// Ends when the first signal has come.
+    pub async fn asked(&self) {
+        // The sender is never dropped, so this ends with a signal only.
+        let _ = ASKED.subscribe().wait_for(|asked| *asked).await;
+    }
+}
+
+impl Drop for Orderly {
+    fn drop(&mut self) {
+        ORDERLY.store(false, Ordering::SeqCst);
+    }
+}
