@@ -19,5 +19,7 @@ mod input;
 mod lifecycle;
 mod local;
 mod proxy;
+mod quota;
 mod repair;
 mod tidy;
+mod weather;
