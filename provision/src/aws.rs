@@ -23,6 +23,7 @@ pub mod ecr;
 pub mod http;
 pub mod iam;
 pub mod lambda;
+mod limit;
 pub mod logs;
 pub mod s3;
 pub mod sts;
@@ -85,7 +86,7 @@ impl Door {
             caller,
             endpoint,
             s3: aws_sdk_s3::Client::from_conf(s3),
-            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            dynamodb: dynamodb::client(config),
             ecr: aws_sdk_ecr::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
@@ -111,22 +112,32 @@ const NO_CREDENTIALS: &str = "no AWS credentials were found; set AWS_PROFILE, or
                               AWS_SECRET_ACCESS_KEY, or run `aws sso login`. To try CloudPix without an AWS account: \
                               make local";
 
-/// The slowest quota that we meet (`DeleteRestApi`, once in 30 seconds) needs more than the SDK's three tries.
+/// Whether calls wait for AWS's quotas. An emulator has none, so there they do when told to.
+const RATE_LIMITS: &str = "CLOUDPIX_RATE_LIMITS";
+
+/// Retries are for what the limiter cannot know: what other processes use of the account's quotas, of
+/// which the slowest (`DeleteRestApi`, once in 30 seconds) needs more than the SDK's three tries.
 async fn configuration() -> SdkConfig {
     let retries =
-        RetryConfig::standard().with_max_attempts(10).with_initial_backoff(Duration::from_millis(250));
+        RetryConfig::standard().with_max_attempts(12).with_initial_backoff(Duration::from_millis(250));
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_mins(1))
         .build();
     let client =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(client)
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(client.clone())
         .retry_config(retries)
         .timeout_config(timeouts)
         .load()
-        .await
+        .await;
+    let limited = match std::env::var(RATE_LIMITS).as_deref() {
+        Ok("on") => true,
+        Ok("off") => false,
+        _ => config.endpoint_url().is_none(),
+    };
+    if limited { config.into_builder().http_client(limit::Limited::new(client)).build() } else { config }
 }
 
 /// A region's name is part of a host name; a wrong one shows only as a host that is not found.

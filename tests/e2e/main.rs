@@ -22,6 +22,8 @@ mod lifecycle;
 mod local;
 mod operate;
 mod proxy;
+mod quota;
 mod repair;
 mod team;
 mod tidy;
+mod weather;

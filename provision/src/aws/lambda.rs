@@ -33,6 +33,7 @@ const NOT_YET: &[NotYet] = &[
     ("InvalidParameterValueException", "cannot be assumed by Lambda"),
     ("InvalidParameterValueException", "does not have permissions to call"),
     ("InvalidParameterValueException", "Source image"),
+    ("InvalidParameterValueException", "KMS key is invalid for CreateGrant"),
     ("ResourceConflictException", "in progress"),
     ("ResourceConflictException", "Pending"),
 ];
@@ -275,7 +276,8 @@ pub async fn set_permission(
     let (client, name) = (&aws.lambda, names.function(function));
     for id in live.iter().filter(|(id, caller)| desired.get(*id) != Some(caller)).map(|(id, _)| id) {
         let remove = client.remove_permission().function_name(&name).qualifier(LIVE).statement_id(id);
-        optional(remove.send().await, "lambda:RemovePermission", GONE)?;
+        let answer = retry(NOT_YET, async || remove.clone().send().await).await;
+        optional(answer, "lambda:RemovePermission", GONE)?;
     }
     for (id, caller) in desired.iter().filter(|(id, caller)| live.get(*id) != Some(caller)) {
         let add = client
