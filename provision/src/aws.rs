@@ -80,6 +80,7 @@ impl Door {
         let s3 = aws_sdk_s3::config::Builder::from(config)
             // An emulator has one host name, under which a bucket's own name is not to be found.
             .force_path_style(endpoint.is_some())
+            .interceptor(s3::owner::ExpectedOwner(place.account.clone()))
             .build();
         Ok(Aws {
             place,

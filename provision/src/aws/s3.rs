@@ -17,14 +17,18 @@ use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags
 use crate::stack::{Names, STACK_TAG, bucket_prefix};
 
 pub mod objects;
+pub mod owner;
 pub mod shared;
+
+/// How the ids of our rules begin.
+const OURS: &str = "cloudpix-";
 
 /// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
 const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
 
 pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Bucket>> {
     let (client, name) = (&aws.s3, &names.bucket);
-    let head = client.head_bucket().bucket(name).expected_bucket_owner(&aws.place.account).send().await;
+    let head = client.head_bucket().bucket(name).send().await;
     match head {
         Err(error) if is(&error, &["NotFound", "NoSuchBucket"]) => return Ok(None),
         Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403) => bail!(
@@ -113,10 +117,14 @@ async fn read_policy(client: &Client, name: &str) -> anyhow::Result<Value> {
     serde_json::from_str(&policy).with_context(|| format!("read the policy of the bucket {name}"))
 }
 
-async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>> {
+async fn all_cors(client: &Client, name: &str) -> anyhow::Result<Vec<AwsCorsRule>> {
     let answer = client.get_bucket_cors().bucket(name).send().await;
     let answer = optional(answer, "s3:GetBucketCORS", &["NoSuchCORSConfiguration"])?;
-    let rules = answer.and_then(|answer| answer.cors_rules).unwrap_or_default();
+    Ok(answer.and_then(|answer| answer.cors_rules).unwrap_or_default())
+}
+
+async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>> {
+    let ours = all_cors(client, name).await?.into_iter().filter(|rule| is_ours(rule.id()));
     let rule = |rule: AwsCorsRule| CorsRule {
         origins: rule.allowed_origins,
         methods: rule.allowed_methods,
@@ -124,13 +132,18 @@ async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>>
         exposed: rule.expose_headers.unwrap_or_default(),
         max_age: rule.max_age_seconds.unwrap_or_default(),
     };
-    Ok(rules.into_iter().map(rule).collect())
+    Ok(ours.map(rule).collect())
+}
+
+async fn all_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<AwsLifecycleRule>> {
+    let answer = client.get_bucket_lifecycle_configuration().bucket(name).send().await;
+    let answer = optional(answer, "s3:GetLifecycleConfiguration", &["NoSuchLifecycleConfiguration"])?;
+    Ok(answer.and_then(|answer| answer.rules).unwrap_or_default())
 }
 
 async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<LifecycleRule>> {
-    let answer = client.get_bucket_lifecycle_configuration().bucket(name).send().await;
-    let answer = optional(answer, "s3:GetLifecycleConfiguration", &["NoSuchLifecycleConfiguration"])?;
-    let rules = answer.and_then(|answer| answer.rules).unwrap_or_default();
+    let rules = all_lifecycle(client, name).await?.into_iter();
+    let ours = rules.filter(|rule| is_ours(rule.id()) && rule.status == ExpirationStatus::Enabled);
     let rule = |rule: AwsLifecycleRule| LifecycleRule {
         id: rule.id.unwrap_or_default(),
         abort_multipart_days: rule
@@ -140,7 +153,12 @@ async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<Lifec
         expired_delete_markers: rule.expiration.and_then(|end| end.expired_object_delete_marker)
             == Some(true),
     };
-    Ok(rules.into_iter().filter(|rule| rule.status == ExpirationStatus::Enabled).map(rule).collect())
+    Ok(ours.map(rule).collect())
+}
+
+/// A bucket may carry rules of others, which stay as they are.
+fn is_ours(id: Option<&str>) -> bool {
+    id.is_some_and(|id| id.starts_with(OURS))
 }
 
 /// The suffixes of the buckets that carry our tag: where the state file got lost, the stack is found by it.
@@ -260,9 +278,12 @@ async fn put_versioning(client: &Client, name: &str, on: bool) -> anyhow::Result
     answer.map(|_| ()).map_err(failed("s3:PutBucketVersioning"))
 }
 
+/// Ours come first, because S3 takes the first rule that fits.
 async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Result<()> {
-    let rule = |rule: &CorsRule| {
+    let theirs = all_cors(client, name).await?.into_iter().filter(|rule| !is_ours(rule.id()));
+    let rule = |(number, rule): (usize, &CorsRule)| {
         AwsCorsRule::builder()
+            .id(format!("{OURS}{number}"))
             .set_allowed_origins(Some(rule.origins.clone()))
             .set_allowed_methods(Some(rule.methods.clone()))
             .set_allowed_headers(Some(rule.headers.clone()))
@@ -270,13 +291,15 @@ async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Re
             .max_age_seconds(rule.max_age)
             .build()
     };
-    let rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let mut rules = rules.iter().enumerate().map(rule).collect::<Result<Vec<_>, _>>()?;
+    rules.extend(theirs);
     let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build()?;
     let put = client.put_bucket_cors().bucket(name).cors_configuration(configuration);
     retry(NOT_YET, async || put.clone().send().await).await.map(|_| ()).map_err(failed("s3:PutBucketCORS"))
 }
 
 async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> anyhow::Result<()> {
+    let theirs = all_lifecycle(client, name).await?.into_iter().filter(|rule| !is_ours(rule.id()));
     let rule = |rule: &LifecycleRule| {
         let abort = |days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
         let noncurrent = |days| NoncurrentVersionExpiration::builder().noncurrent_days(days).build();
@@ -290,7 +313,8 @@ async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> 
             .set_expiration(rule.expired_delete_markers.then(markers))
             .build()
     };
-    let rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let mut rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    rules.extend(theirs);
     let configuration = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build()?;
     let put = client.put_bucket_lifecycle_configuration().bucket(name).lifecycle_configuration(configuration);
     let answer = retry(NOT_YET, async || put.clone().send().await).await;
