@@ -15,6 +15,7 @@ mod contract;
 mod crash;
 mod crowd;
 mod deploy;
+mod drift;
 mod image;
 mod images;
 mod input;

@@ -1,6 +1,7 @@
 //! S3: the bucket of images, and what is in it.
 
 use anyhow::{Context, bail};
+use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
@@ -10,6 +11,12 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, is, optional, retry};
@@ -19,12 +26,49 @@ use crate::stack::{Names, STACK_TAG, bucket_prefix};
 pub mod objects;
 pub mod shared;
 
+/// What the id of a lifecycle or CORS rule of ours starts with; others' rules are theirs.
+const OURS: &str = "cloudpix-";
+const CORS_RULE: &str = "cloudpix-web";
+
+/// Names the account to S3 with every call on a bucket: a bucket of that name in another one is refused.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>
+#[derive(Debug)]
+struct OwnedBy(String);
+
+#[dyn_dispatch_hint]
+impl Intercept for OwnedBy {
+    fn name(&self) -> &'static str {
+        "expected bucket owner"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let operation = config.load::<Metadata>().map_or("", Metadata::name);
+        if !matches!(operation, "CreateBucket" | "ListBuckets") {
+            context.request_mut().headers_mut().try_insert("x-amz-expected-bucket-owner", self.0.clone())?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn client(config: &SdkConfig, account: &str, emulated: bool) -> Client {
+    let config = aws_sdk_s3::config::Builder::from(config)
+        // An emulator has one host name, under which a bucket's own name is not to be found.
+        .force_path_style(emulated)
+        .interceptor(OwnedBy(account.to_owned()));
+    Client::from_conf(config.build())
+}
+
 /// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
 const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
 
 pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Bucket>> {
     let (client, name) = (&aws.s3, &names.bucket);
-    let head = client.head_bucket().bucket(name).expected_bucket_owner(&aws.place.account).send().await;
+    let head = client.head_bucket().bucket(name).send().await;
     match head {
         Err(error) if is(&error, &["NotFound", "NoSuchBucket"]) => return Ok(None),
         Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403) => bail!(
@@ -113,10 +157,17 @@ async fn read_policy(client: &Client, name: &str) -> anyhow::Result<Value> {
     serde_json::from_str(&policy).with_context(|| format!("read the policy of the bucket {name}"))
 }
 
-async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>> {
+async fn all_cors(client: &Client, name: &str) -> anyhow::Result<Vec<AwsCorsRule>> {
     let answer = client.get_bucket_cors().bucket(name).send().await;
     let answer = optional(answer, "s3:GetBucketCORS", &["NoSuchCORSConfiguration"])?;
-    let rules = answer.and_then(|answer| answer.cors_rules).unwrap_or_default();
+    Ok(answer.and_then(|answer| answer.cors_rules).unwrap_or_default())
+}
+
+fn our_cors(rule: &AwsCorsRule) -> bool {
+    rule.id().is_some_and(|id| id.starts_with(OURS))
+}
+
+async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>> {
     let rule = |rule: AwsCorsRule| CorsRule {
         origins: rule.allowed_origins,
         methods: rule.allowed_methods,
@@ -124,13 +175,20 @@ async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>>
         exposed: rule.expose_headers.unwrap_or_default(),
         max_age: rule.max_age_seconds.unwrap_or_default(),
     };
-    Ok(rules.into_iter().map(rule).collect())
+    Ok(all_cors(client, name).await?.into_iter().filter(our_cors).map(rule).collect())
+}
+
+async fn all_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<AwsLifecycleRule>> {
+    let answer = client.get_bucket_lifecycle_configuration().bucket(name).send().await;
+    let answer = optional(answer, "s3:GetLifecycleConfiguration", &["NoSuchLifecycleConfiguration"])?;
+    Ok(answer.and_then(|answer| answer.rules).unwrap_or_default())
+}
+
+fn our_lifecycle(rule: &AwsLifecycleRule) -> bool {
+    rule.id().is_some_and(|id| id.starts_with(OURS))
 }
 
 async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<LifecycleRule>> {
-    let answer = client.get_bucket_lifecycle_configuration().bucket(name).send().await;
-    let answer = optional(answer, "s3:GetLifecycleConfiguration", &["NoSuchLifecycleConfiguration"])?;
-    let rules = answer.and_then(|answer| answer.rules).unwrap_or_default();
     let rule = |rule: AwsLifecycleRule| LifecycleRule {
         id: rule.id.unwrap_or_default(),
         abort_multipart_days: rule
@@ -140,7 +198,8 @@ async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<Lifec
         expired_delete_markers: rule.expiration.and_then(|end| end.expired_object_delete_marker)
             == Some(true),
     };
-    Ok(rules.into_iter().filter(|rule| rule.status == ExpirationStatus::Enabled).map(rule).collect())
+    let rules = all_lifecycle(client, name).await?.into_iter().filter(our_lifecycle);
+    Ok(rules.filter(|rule| rule.status == ExpirationStatus::Enabled).map(rule).collect())
 }
 
 /// The suffixes of the buckets that carry our tag: where the state file got lost, the stack is found by it.
@@ -260,9 +319,11 @@ async fn put_versioning(client: &Client, name: &str, on: bool) -> anyhow::Result
     answer.map(|_| ()).map_err(failed("s3:PutBucketVersioning"))
 }
 
+/// Sets all rules at once, so everybody else's are read and put back.
 async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Result<()> {
     let rule = |rule: &CorsRule| {
         AwsCorsRule::builder()
+            .id(CORS_RULE)
             .set_allowed_origins(Some(rule.origins.clone()))
             .set_allowed_methods(Some(rule.methods.clone()))
             .set_allowed_headers(Some(rule.headers.clone()))
@@ -270,12 +331,14 @@ async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Re
             .max_age_seconds(rule.max_age)
             .build()
     };
-    let rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let mut rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    rules.extend(all_cors(client, name).await?.into_iter().filter(|rule| !our_cors(rule)));
     let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build()?;
     let put = client.put_bucket_cors().bucket(name).cors_configuration(configuration);
     retry(NOT_YET, async || put.clone().send().await).await.map(|_| ()).map_err(failed("s3:PutBucketCORS"))
 }
 
+/// Sets all rules at once, as above.
 async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> anyhow::Result<()> {
     let rule = |rule: &LifecycleRule| {
         let abort = |days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
@@ -290,7 +353,8 @@ async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> 
             .set_expiration(rule.expired_delete_markers.then(markers))
             .build()
     };
-    let rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let mut rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    rules.extend(all_lifecycle(client, name).await?.into_iter().filter(|rule| !our_lifecycle(rule)));
     let configuration = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build()?;
     let put = client.put_bucket_lifecycle_configuration().bucket(name).lifecycle_configuration(configuration);
     let answer = retry(NOT_YET, async || put.clone().send().await).await;
