@@ -10,6 +10,7 @@
     reason = "a test that cannot go on should say where and end"
 )]
 
+mod burst;
 mod cloud;
 mod contract;
 mod crash;

@@ -314,8 +314,6 @@ def drift(stack, bucket, api):
     gateway.put_method(**at, authorizationType="NONE", apiKeyRequired=False)
     gateway.put_integration(**at, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     gateway.delete_gateway_response(restApiId=api, responseType="THROTTLED")
-    arn = f"arn:aws:apigateway:us-east-1::/restapis/{api}"
-    gateway.untag_resource(resourceArn=arn, tagKeys=["cloudpix:env"])
     throttle = {"/*/*/throttling/rateLimit": "9999", "/*/*/throttling/burstLimit": "4999"}
     patches = [{"op": "replace", "path": path, "value": value} for path, value in throttle.items()]
     gateway.update_stage(restApiId=api, stageName="v1", patchOperations=patches)
