@@ -10,11 +10,13 @@
     reason = "a test that cannot go on should say where and end"
 )]
 
+mod burst;
 mod cloud;
 mod contract;
 mod crash;
 mod crowd;
 mod deploy;
+mod drift;
 mod image;
 mod images;
 mod input;

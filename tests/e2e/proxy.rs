@@ -20,7 +20,6 @@ pub struct Call {
     pub service: String,
     /// `CreateTable`, or where the protocol is REST `PUT /bucket?tagging`.
     pub operation: String,
-    pub body: String,
     pub at: Instant,
 }
 
@@ -40,8 +39,6 @@ pub enum Verdict {
     After(Duration),
     /// Not passed on: this status, these headers and this body instead.
     Answer(u16, Vec<(&'static str, String)>, String),
-    /// The connection is closed without an answer.
-    Cut,
     /// AWS does it, and the connection is closed without its answer.
     CutAfter,
     /// The caller gets SIGKILL, and the call does not reach AWS.
@@ -183,7 +180,7 @@ impl Shared {
                 );
                 Some(head.into_bytes())
             }
-            Verdict::Cut => None,
+
             Verdict::CutAfter => {
                 self.pass(request);
                 None
@@ -277,6 +274,6 @@ impl Request {
             (None, Some(action)) => action.to_owned(),
             _ => self.head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned(),
         };
-        Call { number, service, operation, body, at: Instant::now() }
+        Call { number, service, operation, at: Instant::now() }
     }
 }

@@ -245,9 +245,111 @@ def drop_buckets(prefix):
         client("s3").delete_bucket(Bucket=bucket["Name"])
 
 
+def drift(stack, bucket, api):
+    """Changes every managed field of some resource of each kind, and adds what is others'."""
+    s3, dynamodb, iam, ecr = client("s3"), client("dynamodb"), client("iam"), client("ecr")
+    functions, logs, gateway = client("lambda"), client("logs"), client("apigateway")
+    tags = [tag for tag in s3.get_bucket_tagging(Bucket=bucket)["TagSet"] if tag["Key"] != "cloudpix:env"]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [*tags, {"Key": "theirs", "Value": "kept"}]})
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.put_bucket_ownership_controls(
+        Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    )
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    s3.delete_bucket_policy(Bucket=bucket)
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 9}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [*rules, theirs]})
+    rules = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    theirs = {"ID": "theirs", "AllowedOrigins": ["https://theirs.example"], "AllowedMethods": ["DELETE"]}
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [*rules, theirs]})
+
+    table = f"{stack}-metadata"
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    tags = [{"Key": "cloudpix:env", "Value": "stolen"}, {"Key": "theirs", "Value": "kept"}]
+    dynamodb.tag_resource(ResourceArn=arn, Tags=tags)
+    dynamodb.update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"Enabled": False, "AttributeName": "ExpiresAt"}
+    )
+    dynamodb.update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False}
+    )
+    dynamodb.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "OwnerIndex"}}])
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+
+    name = f"{stack}-upload"
+    logs.delete_retention_policy(logGroupName=f"/aws/lambda/{name}")
+    arn = functions.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    logs.untag_resource(
+        resourceArn=arn.replace(":lambda:", ":logs:").replace(f"function:{name}", f"log-group:/aws/lambda/{name}"),
+        tagKeys=["cloudpix:env"],
+    )
+    role = functions.get_function(FunctionName=name)["Configuration"]["Role"].split("/")[-1]
+    everything_allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=role, PolicyName="cloudpix", PolicyDocument=json.dumps(everything_allowed))
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(
+        RoleName=role, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    iam.untag_role(RoleName=role, TagKeys=["cloudpix:env"])
+    iam.tag_role(RoleName=role, Tags=[{"Key": "theirs", "Value": "kept"}])
+    ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="MUTABLE")
+    ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration={"scanOnPush": False})
+    ecr.delete_lifecycle_policy(repositoryName=name)
+    variables = functions.get_function(FunctionName=name)["Configuration"]["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name,
+        MemorySize=1024,
+        Timeout=3,
+        Environment={"Variables": {**variables, "CLOUDPIX_TABLE": "another"}},
+    )
+    functions.untag_resource(Resource=arn, TagKeys=["cloudpix:env"])
+    functions.tag_resource(Resource=arn, Tags={"theirs": "kept"})
+    at = {"FunctionName": name, "Qualifier": "live"}
+    statement = json.loads(functions.get_policy(**at)["Policy"])["Statement"][0]["Sid"]
+    functions.remove_permission(StatementId=statement, **at)
+
+    gateway.update_rest_api(
+        restApiId=api, patchOperations=[{"op": "replace", "path": "/description", "value": "mine now"}]
+    )
+    paths = {item["path"]: item["id"] for item in everything(("apigateway", "get_resources"), "items", restApiId=api)}
+    gateway.delete_method(restApiId=api, resourceId=paths["/list"], httpMethod="GET")
+    at = {"restApiId": api, "resourceId": paths["/upload"], "httpMethod": "POST"}
+    uri = gateway.get_integration(**at)["uri"]
+    gateway.delete_method(**at)
+    gateway.put_method(**at, authorizationType="NONE", apiKeyRequired=False)
+    gateway.put_integration(**at, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    gateway.delete_gateway_response(restApiId=api, responseType="THROTTLED")
+    throttle = {"/*/*/throttling/rateLimit": "9999", "/*/*/throttling/burstLimit": "4999"}
+    patches = [{"op": "replace", "path": path, "value": value} for path, value in throttle.items()]
+    gateway.update_stage(restApiId=api, stageName="v1", patchOperations=patches)
+    key = next(item["id"] for item in everything(("apigateway", "get_api_keys"), "items") if item["name"] == stack)
+    plans = everything(("apigateway", "get_usage_plans"), "items")
+    plan = next(item["id"] for item in plans if item["name"] == stack)
+    gateway.delete_usage_plan_key(usagePlanId=plan, keyId=key)
+
+
+def theirs(stack, bucket):
+    """Of what `drift` changed, what is not CloudPix's."""
+    s3, table = client("s3"), client("dynamodb").describe_table(TableName=f"{stack}-metadata")["Table"]["TableArn"]
+    function = client("lambda").get_function(FunctionName=f"{stack}-upload")
+    role = function["Configuration"]["Role"].split("/")[-1]
+    tags = client("dynamodb").list_tags_of_resource(ResourceArn=table)["Tags"]
+    return {
+        "bucket": [tag for tag in s3.get_bucket_tagging(Bucket=bucket)["TagSet"] if tag["Key"] == "theirs"],
+        "table": [tag for tag in tags if tag["Key"] == "theirs"],
+        "role": [tag for tag in client("iam").list_role_tags(RoleName=role)["Tags"] if tag["Key"] == "theirs"],
+        "function": function["Tags"].get("theirs"),
+        "lifecycle": [
+            rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] if rule["ID"] == "theirs"
+        ],
+        "cors": [rule for rule in s3.get_bucket_cors(Bucket=bucket)["CORSRules"] if rule.get("ID") == "theirs"],
+    }
+
+
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
-COMMANDS |= {f.__name__: f for f in (census, drop_buckets, records, empty, meddle, tags, foreign, user)}
+COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules)}
 
 if __name__ == "__main__":
