@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use contract::Function;
 use futures_util::future::try_join_all;
 
-use crate::apply::{self, Site};
+use crate::apply::{self, Done, Site};
 use crate::aws::{Aws, Door, lambda, s3};
 use crate::cli::{Cli, Code as CodeFlags, Common, Completions, Run, Traffic};
 use crate::commands::release::{Release, Test};
@@ -26,7 +26,7 @@ use crate::settings::{self, Auth, Package, Settings};
 use crate::source::Source;
 use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
-use crate::state::{self, Record, Store};
+use crate::state::{self, Lock, Record, Store};
 
 pub mod adopt;
 pub mod checkup;
@@ -133,46 +133,69 @@ pub async fn destroy(common: &Common, run: &Run, images: Images) -> anyhow::Resu
             settings.env
         );
     }
-    state::check(&common.state_dir, &settings).await?;
-    let aws = Aws::connect().await?;
-    let store = Store::new(&common.state_dir, &settings, &aws);
-    let _lock = store.lock().await?;
-    // Without a bucket there is no suffix, but anything else may still be there. The record may be saved
-    // on the way, so what stands for the suffix is one.
-    let (mut record, drawn) = recorded(&aws, &store, &common.env, Record::draw_suffix).await?;
-    let names = Names::new(&record.env, &aws.place.region, &record.suffix);
-    let (api, mut live) = live::look(&aws, &names, record.api_id.as_deref(), drawn, &BTreeMap::new()).await?;
-    record.api_id = api;
+    let mut opened = Opened::new(common, &settings).await?;
     if images == Images::Keep {
-        live.retain(|id, _| !matches!(id, Id::Bucket | Id::Table));
-    } else if live.contains_key(&Id::Bucket) {
-        guard_images(&aws, &names, images).await?;
+        opened.live.retain(|id, _| !matches!(id, Id::Bucket | Id::Table));
+    } else if opened.live.contains_key(&Id::Bucket) {
+        guard_images(&opened.aws, &opened.names, images).await?;
     }
-    let plan = refuse(plan::plan(&Stack::new(), &live, &names))?;
-    report::plan_to_person(&plan, &names, &aws.place);
+    let Opened { aws, names, live, .. } = &opened;
+    let plan = refuse(plan::plan(&Stack::new(), live, names))?;
+    report::plan_to_person(&plan, names, &aws.place);
     // Unattended it goes on: what could lose an image was refused above.
     if !plan.is_empty() && !run.yes && report::is_attended() {
         report::confirm(&format!("Remove the stack {} for good?", names.stack), "--yes")?;
     }
-    let artifacts = BTreeMap::new();
-    let site = Site {
-        aws: &aws,
-        names: &names,
-        artifacts: &artifacts,
-        store: &store,
-        record: RefCell::new(record),
-        parallelism: run.parallelism.into(),
-    };
-    let progress = Progress::new(&names);
-    let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
-    if run.timings {
-        report::timings(&plan, &done, &names);
-    }
+    let done = opened.run(&plan, run).await?;
     if images != Images::Keep {
-        store.remove().await?;
+        opened.store.remove().await?;
     }
-    report::destroyed(&plan, &done, &names, images == Images::Keep, common.json)?;
+    report::destroyed(&plan, &done, names, images == Images::Keep, common.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A stack that is locked and was read, with nothing desired of it yet.
+struct Opened {
+    aws: Aws,
+    store: Store,
+    record: Record,
+    names: Names,
+    live: Stack,
+    _lock: Lock,
+}
+
+impl Opened {
+    async fn new(common: &Common, settings: &Settings) -> anyhow::Result<Opened> {
+        state::check(&common.state_dir, settings).await?;
+        let aws = Aws::connect().await?;
+        let store = Store::new(&common.state_dir, settings, &aws);
+        let lock = store.lock().await?;
+        // Without a bucket there is no suffix, but anything else may still be there. The record may be
+        // saved on the way, so what stands for the suffix is one.
+        let (mut record, drawn) = recorded(&aws, &store, &common.env, Record::draw_suffix).await?;
+        let names = Names::new(&record.env, &aws.place.region, &record.suffix);
+        let (api, live) = live::look(&aws, &names, record.api_id.as_deref(), drawn, &BTreeMap::new()).await?;
+        record.api_id = api;
+        Ok(Opened { aws, store, record, names, live, _lock: lock })
+    }
+
+    /// Runs a plan that needs no code.
+    async fn run<'a>(&self, plan: &'a Plan, run: &Run) -> anyhow::Result<Vec<Done<'a>>> {
+        let site = Site {
+            aws: &self.aws,
+            names: &self.names,
+            artifacts: &BTreeMap::new(),
+            store: &self.store,
+            record: RefCell::new(self.record.clone()),
+            parallelism: run.parallelism.into(),
+        };
+        let progress = Progress::new(&self.names);
+        let done = apply::run(&site, plan, |event| progress.show(&event)).await?;
+        if run.timings {
+            report::timings(plan, &done, &self.names);
+        }
+        Ok(done)
+    }
 }
 
 pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> anyhow::Result<ExitCode> {

@@ -58,6 +58,17 @@ fn an_emulator_that_does_not_run_is_named() {
 }
 
 #[test]
+fn a_protected_environment_is_not_destroyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my.toml");
+    std::fs::write(&path, "[env.prod]\nprotected = true\n").unwrap();
+    let mut command = provision(&["destroy", "--yes", "--delete-images", "--env", "prod", "--config"]);
+    command.arg(&path);
+    let said = refusal(command);
+    assert!(said.contains("the environment prod is protected"), "{said}");
+}
+
+#[test]
 fn a_broken_settings_file_is_refused_by_file_line_and_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my.toml");
