@@ -77,12 +77,16 @@ impl Door {
         let plain_http = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
         let (place, caller) =
             sts::identity(&aws_sdk_sts::Client::new(config), &self.region, plain_http).await?;
-        let s3 = s3::client(config, &place.account, endpoint.is_some());
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            // An emulator has one host name, under which a bucket's own name is not to be found.
+            .force_path_style(endpoint.is_some())
+            .interceptor(s3::owner::ExpectedOwner(place.account.clone()))
+            .build();
         Ok(Aws {
             place,
             caller,
             endpoint,
-            s3,
+            s3: aws_sdk_s3::Client::from_conf(s3),
             dynamodb: dynamodb::client(config),
             ecr: aws_sdk_ecr::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),

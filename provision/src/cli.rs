@@ -119,6 +119,14 @@ pub enum Command {
         #[arg(value_parser = function)]
         function: Option<Function>,
     },
+    /// Take over resources that have the stack's names but not its tag
+    ///
+    /// Only tags are written; the next `apply` then brings the resources to what they should be. What
+    /// another stack's tag is on is refused.
+    Adopt {
+        #[command(flatten)]
+        run: Run,
+    },
     /// Print where the stack is: URL, names, account
     Outputs {
         /// Print the API key too; it is a secret

@@ -28,6 +28,7 @@ use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
 use crate::state::{self, Record, Store};
 
+pub mod adopt;
 pub mod checkup;
 pub mod logs;
 pub mod release;
@@ -126,6 +127,12 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
 
 pub async fn destroy(common: &Common, run: &Run, images: Images) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, None)?;
+    if settings.protected {
+        bail!(
+            "the environment {} is protected, so it is not destroyed; take `protected` out of its settings first",
+            settings.env
+        );
+    }
     state::check(&common.state_dir, &settings).await?;
     let aws = Aws::connect().await?;
     let store = Store::new(&common.state_dir, &settings, &aws);

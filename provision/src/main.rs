@@ -38,6 +38,7 @@ async fn main() -> ExitCode {
         Command::Destroy { run, delete_images, keep_images } => {
             commands::destroy(&common, &run, commands::Images::choice(delete_images, keep_images)).await
         }
+        Command::Adopt { run } => commands::adopt::adopt(&common, &run).await,
         Command::Deploy { function, code, no_smoke_test } => {
             let test = if no_smoke_test { release::Test::None } else { release::Test::Smoke };
             release::deploy(&common, &code, function, test).await

@@ -71,7 +71,7 @@ impl fmt::Display for Refusal {
             Refusal::Foreign { id, name, stack: None } => write!(
                 f,
                 "{} {name} exists but has no tag {STACK_TAG}, so it is not touched; \
-                 rename or remove it, or give it that tag with your stack's name to hand it over",
+                 rename or remove it, or hand it over to this stack with `provision adopt`",
                 id.kind()
             ),
             Refusal::LosesData { id, name, field } => {
@@ -172,6 +172,23 @@ pub fn plan(desired: &Stack, live: &Stack, names: &Names) -> Result<Plan, Vec<Re
     }
     let doomed = live.iter().rev().filter(|(id, _)| !desired.contains_key(id));
     plan.steps.extend(doomed.map(|(id, is)| Step { id: *id, action: Action::Delete(is.clone()) }));
+    if refusals.is_empty() { Ok(plan) } else { Err(refusals) }
+}
+
+/// What gives our tags to the resources that have our names and nobody's tag, and changes nothing else.
+pub fn adopt(live: &Stack, names: &Names) -> Result<Plan, Vec<Refusal>> {
+    let (mut plan, mut refusals) = (Plan::default(), Vec::new());
+    for (&id, is) in live {
+        match foreign(id, is, names) {
+            None => plan.unchanged.push(id),
+            Some(Refusal::Foreign { stack: None, .. }) => {
+                let desired = is.clone().tagged(&names.tags());
+                let changes = changes(is, &desired);
+                plan.steps.push(Step { id, action: Action::Update { live: is.clone(), desired, changes } });
+            }
+            Some(refusal) => refusals.push(refusal),
+        }
+    }
     if refusals.is_empty() { Ok(plan) } else { Err(refusals) }
 }
 

@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use crate::apply::{Done, Event};
 use crate::outputs::Outputs;
 use crate::plan::{Action, Change, Plan, Step};
-use crate::reindex::Outcome;
 use crate::stack::{Id, Names, Place};
 
 impl Action {
@@ -317,46 +316,6 @@ pub fn next_steps(env: &str) {
     talk(&format!("the API key, and two curl lines to try it: provision outputs{env} --curl IMAGE\n"));
 }
 
-pub fn destroyed(
-    plan: &Plan,
-    done: &[Done<'_>],
-    names: &Names,
-    kept: bool,
-    json: bool,
-) -> anyhow::Result<()> {
-    if json {
-        let report = json!({"applied": done_json(done, names), "unchanged": plan.unchanged.len()});
-        return out(&format!("{report:#}\n"));
-    }
-    let (stack, left) = (&names.stack, if kept { " but its bucket and table" } else { "" });
-    talk(&match done.len() {
-        0 => format!("there is nothing of the stack {stack}{left}\n"),
-        count => format!("{count} deleted; nothing of the stack {stack}{left} is left\n"),
-    });
-    Ok(())
-}
-
-/// A line for each thousand objects: a large bucket takes a while.
-pub fn reindexing(outcome: &Outcome) {
-    talk(&format!("objects read: {}, records written: {}\n", outcome.objects, outcome.written));
-}
-
-pub fn reindexed(outcome: &Outcome, names: &Names, json: bool) -> anyhow::Result<()> {
-    if json {
-        return out(&format!("{}\n", serde_json::to_string_pretty(outcome)?));
-    }
-    let Outcome { objects, written, present, unclear } = outcome;
-    out(&format!(
-        "{}: {objects} objects, {written} records written, {present} there already, {} objects that do not say enough\n",
-        names.table(),
-        unclear.len()
-    ))?;
-    for key in unclear {
-        talk(&format!("  {key}\n"));
-    }
-    Ok(())
-}
-
 fn outputs_text(outputs: &Outputs) -> String {
     let functions: Vec<&str> = outputs.functions.values().map(String::as_str).collect();
     let rows = [
@@ -409,11 +368,13 @@ pub fn status(
 mod checkup;
 mod cost;
 mod log;
+mod outcome;
 mod release;
 
 pub use checkup::{checkup, policy};
 pub use cost::cost;
 pub use log::log_line;
+pub use outcome::{adopted, destroyed, reindexed, reindexing};
 pub use release::{deployed, rolled_back, versions};
 
 #[cfg(test)]

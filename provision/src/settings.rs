@@ -93,6 +93,8 @@ pub struct Settings {
     /// Bytes.
     pub max_upload_bytes: u64,
     pub throttle: Throttle,
+    /// Whether `destroy` refuses this environment.
+    pub protected: bool,
     /// Where the stack's record lies, if not on this machine.
     pub state_bucket: Option<StateBucket>,
     pub functions: BTreeMap<Function, Sizing>,
@@ -120,6 +122,7 @@ struct Layer {
     max_upload_bytes: Option<u64>,
     #[serde(default)]
     throttle: ThrottleLayer,
+    protected: Option<bool>,
     #[serde(default)]
     state: StateLayer,
     #[serde(default)]
@@ -210,6 +213,7 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
             rate: over.throttle.rate.or(base.throttle.rate).unwrap_or(50.0),
             burst: over.throttle.burst.or(base.throttle.burst).unwrap_or(100),
         },
+        protected: over.protected.or(base.protected).unwrap_or(false),
         state_bucket: state_bucket(over.state.backend.or(base.state.backend).as_deref())?,
         allow_origin: over.allow_origin.or(base.allow_origin).unwrap_or_else(|| "*".to_owned()),
         log_retention_days: over.log_retention_days.or(base.log_retention_days).unwrap_or(30),

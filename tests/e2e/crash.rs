@@ -89,7 +89,7 @@ impl Lab {
         self.passes(DESTROY);
         assert_eq!(self.census(), json!([]));
         let mut counts = (None, None);
-        for n in 0.. {
+        for n in (0..).step_by(stride()) {
             if counts.0.is_some() && counts.1.is_some() {
                 break;
             }
@@ -152,6 +152,11 @@ fn destroy_without_state_and_bucket_can_be_killed_and_run_again() {
 /// A kill at a read leaves what a kill at the change before it left, unless all are asked for.
 fn which() -> fn(&Call) -> bool {
     if std::env::var_os("CLOUDPIX_KILL_READS").is_some() { |_| true } else { Call::mutates }
+}
+
+/// At every call in CI, by `CLOUDPIX_KILLS=all`; at one in eight where somebody waits.
+fn stride() -> usize {
+    if std::env::var("CLOUDPIX_KILLS").as_deref() == Ok("all") { 1 } else { 8 }
 }
 
 fn kill_everywhere(env: &'static str, verdict: &Verdict) {

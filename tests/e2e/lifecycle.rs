@@ -109,6 +109,10 @@ fn drift_is_shown_by_field_and_mended_and_what_others_set_stays() {
     assert_eq!(applied["applied"].as_array().unwrap().len(), 4, "{applied}");
     assert_eq!(stack.json(&["plan", "--package", "zip"])["changes"], json!([]));
     assert_eq!(stack.emulator.witness(&["tags", &outputs.bucket])["theirs"], "kept");
+    assert_eq!(
+        stack.emulator.witness(&["rules", &outputs.bucket]),
+        json!([["cloudpix-expire-leftovers", "theirs"], ["cloudpix-0", "theirs"]])
+    );
 }
 
 #[test]
@@ -138,7 +142,11 @@ fn a_resource_of_that_name_that_is_not_ours_is_not_touched() {
     );
     let left = stack.emulator.witness(&["resources", "cloudpix-foreign"]);
     assert_eq!(left, json!(["cloudpix-foreign-metadata"]), "something was made");
-    stack.emulator.witness(&["drop", "cloudpix-foreign-metadata"]);
+    // Handed over, it is brought to what it should be.
+    let adopted = stack.json(&["adopt", "--yes"]);
+    assert_eq!(adopted["applied"][0]["name"], "cloudpix-foreign-metadata", "{adopted}");
+    stack.json(&["apply", "--yes", "--package", "zip"]);
+    stack.json(&["destroy", "--yes"]);
 }
 
 #[test]

@@ -65,3 +65,48 @@ fn the_contract_and_openapi_have_the_same_routes() {
     served.sort();
     assert_eq!(documented, served);
 }
+
+/// The SDK's methods that change something, as ARCHITECTURE.md names them: `create_bucket()` is `CreateBucket`.
+#[test]
+fn every_call_that_changes_something_is_in_the_table() {
+    let architecture = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let verbs = [
+        "abort",
+        "add",
+        "batch_delete",
+        "complete",
+        "create",
+        "delete",
+        "detach",
+        "initiate",
+        "publish",
+        "put",
+        "remove",
+        "set_repository",
+        "tag",
+        "untag",
+        "update",
+        "upload_layer",
+    ];
+    let mut calls = std::collections::BTreeSet::new();
+    for path in rust_files(&root().join("provision/src/aws")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for rest in text.split('.').skip(1) {
+            let Some((name, _)) = rest.split_once("()") else { continue };
+            let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let changes = verbs.iter().any(|verb| name.starts_with(&format!("{verb}_")));
+            // A field of an answer.
+            if is_name && changes && name != "delete_markers" {
+                calls.insert(name.to_owned());
+            }
+        }
+    }
+    assert!(calls.len() > 60, "{calls:?}");
+    let camel = |name: &String| -> String {
+        let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+        name.split('_').map(word).collect()
+    };
+    let missing: Vec<_> =
+        calls.iter().map(camel).filter(|call| !architecture.contains(&format!("`{call}`"))).collect();
+    assert!(missing.is_empty(), "not in ARCHITECTURE.md's table: {missing:?}");
+}

@@ -184,12 +184,23 @@ def meddle(bucket, table, function, group):
     """Changes one thing of each behind provision's back."""
     client("s3").delete_public_access_block(Bucket=bucket)
     client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags_with_theirs(bucket)})
+    theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "theirs/"}, "Expiration": {"Days": 9}}
+    client("s3").put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [theirs]})
+    theirs = {"ID": "theirs", "AllowedOrigins": ["https://theirs.example"], "AllowedMethods": ["GET"]}
+    client("s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [theirs]})
     client("dynamodb").update_time_to_live(
         TableName=table, TimeToLiveSpecification={"Enabled": False, "AttributeName": "ExpiresAt"}
     )
     client("lambda").update_function_configuration(FunctionName=function, MemorySize=1024)
     client("logs").put_retention_policy(logGroupName=group, retentionInDays=1)
     return None
+
+
+def rules(bucket):
+    """Ids of the bucket's lifecycle and CORS rules."""
+    lifecycle = client("s3").get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    cors = client("s3").get_bucket_cors(Bucket=bucket)["CORSRules"]
+    return [[rule.get("ID") for rule in lifecycle], [rule.get("ID") for rule in cors]]
 
 
 def tags_with_theirs(bucket):
@@ -204,15 +215,10 @@ def foreign(table):
     """A table of that name that is not CloudPix's."""
     client("dynamodb").create_table(
         TableName=table,
-        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "ImageID", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "ImageID", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    return None
-
-
-def drop(table):
-    client("dynamodb").delete_table(TableName=table)
     return None
 
 
@@ -343,8 +349,8 @@ def theirs(stack, bucket):
 
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
-COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, drop, user)}
-COMMANDS |= {f.__name__: f for f in (versioned_bucket, write)}
+COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
+COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules)}
 
 if __name__ == "__main__":
     if sys.argv[1:]:

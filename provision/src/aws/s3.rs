@@ -1,7 +1,6 @@
 //! S3: the bucket of images, and what is in it.
 
 use anyhow::{Context, bail};
-use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
@@ -11,12 +10,6 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, is, optional, retry};
@@ -24,44 +17,11 @@ use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags
 use crate::stack::{Names, STACK_TAG, bucket_prefix};
 
 pub mod objects;
+pub mod owner;
 pub mod shared;
 
-/// What the id of a lifecycle or CORS rule of ours starts with; others' rules are theirs.
+/// How the ids of our rules begin.
 const OURS: &str = "cloudpix-";
-const CORS_RULE: &str = "cloudpix-web";
-
-/// Names the account to S3 with every call on a bucket: a bucket of that name in another one is refused.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>
-#[derive(Debug)]
-struct OwnedBy(String);
-
-#[dyn_dispatch_hint]
-impl Intercept for OwnedBy {
-    fn name(&self) -> &'static str {
-        "expected bucket owner"
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let operation = config.load::<Metadata>().map_or("", Metadata::name);
-        if !matches!(operation, "CreateBucket" | "ListBuckets") {
-            context.request_mut().headers_mut().try_insert("x-amz-expected-bucket-owner", self.0.clone())?;
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn client(config: &SdkConfig, account: &str, emulated: bool) -> Client {
-    let config = aws_sdk_s3::config::Builder::from(config)
-        // An emulator has one host name, under which a bucket's own name is not to be found.
-        .force_path_style(emulated)
-        .interceptor(OwnedBy(account.to_owned()));
-    Client::from_conf(config.build())
-}
 
 /// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
 const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
@@ -163,11 +123,8 @@ async fn all_cors(client: &Client, name: &str) -> anyhow::Result<Vec<AwsCorsRule
     Ok(answer.and_then(|answer| answer.cors_rules).unwrap_or_default())
 }
 
-fn our_cors(rule: &AwsCorsRule) -> bool {
-    rule.id().is_some_and(|id| id.starts_with(OURS))
-}
-
 async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>> {
+    let ours = all_cors(client, name).await?.into_iter().filter(|rule| is_ours(rule.id()));
     let rule = |rule: AwsCorsRule| CorsRule {
         origins: rule.allowed_origins,
         methods: rule.allowed_methods,
@@ -175,7 +132,7 @@ async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>>
         exposed: rule.expose_headers.unwrap_or_default(),
         max_age: rule.max_age_seconds.unwrap_or_default(),
     };
-    Ok(all_cors(client, name).await?.into_iter().filter(our_cors).map(rule).collect())
+    Ok(ours.map(rule).collect())
 }
 
 async fn all_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<AwsLifecycleRule>> {
@@ -184,11 +141,9 @@ async fn all_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<AwsLif
     Ok(answer.and_then(|answer| answer.rules).unwrap_or_default())
 }
 
-fn our_lifecycle(rule: &AwsLifecycleRule) -> bool {
-    rule.id().is_some_and(|id| id.starts_with(OURS))
-}
-
 async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<LifecycleRule>> {
+    let rules = all_lifecycle(client, name).await?.into_iter();
+    let ours = rules.filter(|rule| is_ours(rule.id()) && rule.status == ExpirationStatus::Enabled);
     let rule = |rule: AwsLifecycleRule| LifecycleRule {
         id: rule.id.unwrap_or_default(),
         abort_multipart_days: rule
@@ -198,8 +153,12 @@ async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<Lifec
         expired_delete_markers: rule.expiration.and_then(|end| end.expired_object_delete_marker)
             == Some(true),
     };
-    let rules = all_lifecycle(client, name).await?.into_iter().filter(our_lifecycle);
-    Ok(rules.filter(|rule| rule.status == ExpirationStatus::Enabled).map(rule).collect())
+    Ok(ours.map(rule).collect())
+}
+
+/// A bucket may carry rules of others, which stay as they are.
+fn is_ours(id: Option<&str>) -> bool {
+    id.is_some_and(|id| id.starts_with(OURS))
 }
 
 /// The suffixes of the buckets that carry our tag: where the state file got lost, the stack is found by it.
@@ -319,11 +278,12 @@ async fn put_versioning(client: &Client, name: &str, on: bool) -> anyhow::Result
     answer.map(|_| ()).map_err(failed("s3:PutBucketVersioning"))
 }
 
-/// Sets all rules at once, so everybody else's are read and put back.
+/// Ours come first, because S3 takes the first rule that fits.
 async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Result<()> {
-    let rule = |rule: &CorsRule| {
+    let theirs = all_cors(client, name).await?.into_iter().filter(|rule| !is_ours(rule.id()));
+    let rule = |(number, rule): (usize, &CorsRule)| {
         AwsCorsRule::builder()
-            .id(CORS_RULE)
+            .id(format!("{OURS}{number}"))
             .set_allowed_origins(Some(rule.origins.clone()))
             .set_allowed_methods(Some(rule.methods.clone()))
             .set_allowed_headers(Some(rule.headers.clone()))
@@ -331,15 +291,15 @@ async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Re
             .max_age_seconds(rule.max_age)
             .build()
     };
-    let mut rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
-    rules.extend(all_cors(client, name).await?.into_iter().filter(|rule| !our_cors(rule)));
+    let mut rules = rules.iter().enumerate().map(rule).collect::<Result<Vec<_>, _>>()?;
+    rules.extend(theirs);
     let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build()?;
     let put = client.put_bucket_cors().bucket(name).cors_configuration(configuration);
     retry(NOT_YET, async || put.clone().send().await).await.map(|_| ()).map_err(failed("s3:PutBucketCORS"))
 }
 
-/// Sets all rules at once, as above.
 async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> anyhow::Result<()> {
+    let theirs = all_lifecycle(client, name).await?.into_iter().filter(|rule| !is_ours(rule.id()));
     let rule = |rule: &LifecycleRule| {
         let abort = |days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
         let noncurrent = |days| NoncurrentVersionExpiration::builder().noncurrent_days(days).build();
@@ -354,7 +314,7 @@ async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> 
             .build()
     };
     let mut rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
-    rules.extend(all_lifecycle(client, name).await?.into_iter().filter(|rule| !our_lifecycle(rule)));
+    rules.extend(theirs);
     let configuration = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build()?;
     let put = client.put_bucket_lifecycle_configuration().bucket(name).lifecycle_configuration(configuration);
     let answer = retry(NOT_YET, async || put.clone().send().await).await;

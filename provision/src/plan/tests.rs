@@ -239,3 +239,28 @@ fn a_bucket_that_could_not_be_tagged_yet_is_ours_by_its_drawn_suffix() {
     let plan = plan(&desired, &live, &names()).unwrap();
     assert!(matches!(&plan.steps[..], [Step { id: Id::Bucket, action: Action::Update { .. } }]));
 }
+
+#[test]
+fn adopting_tags_what_is_nobodys_and_refuses_what_is_anothers() {
+    let desired = stack(Package::Zip, 512);
+    let untagged = |live: &mut Stack, id: Id, tags: Tags| {
+        let resource = live.get_mut(&id).expect("it is part of every stack");
+        match resource {
+            Resource::Table(table) => table.tags = tags,
+            Resource::LogGroup(group) => group.tags = tags,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut live = desired.clone();
+    untagged(&mut live, Id::Table, Tags::new());
+    assert!(plan(&desired, &live, &names()).is_err());
+    let adopting = adopt(&live, &names()).unwrap();
+    let [Step { id: Id::Table, action: Action::Update { desired: tagged, .. } }] = adopting.steps.as_slice()
+    else {
+        panic!("{adopting:?}")
+    };
+    assert_eq!(tagged, &desired[&Id::Table]);
+    let theirs = Tags::from([(STACK_TAG.to_owned(), "theirs".to_owned())]);
+    untagged(&mut live, Id::LogGroup(Function::List), theirs);
+    assert_eq!(adopt(&live, &names()).unwrap_err().len(), 1);
+}

@@ -62,6 +62,26 @@ impl Resource {
             Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) => None,
         }
     }
+
+    /// The same with these tags beside its own.
+    #[must_use]
+    pub fn tagged(mut self, more: &Tags) -> Resource {
+        let tags = match &mut self {
+            Resource::Bucket(r) => &mut r.tags,
+            Resource::Table(r) => &mut r.tags,
+            Resource::LogGroup(r) => &mut r.tags,
+            Resource::Role(r) => &mut r.tags,
+            Resource::Repository(r) => &mut r.tags,
+            Resource::Function(r) => &mut r.tags,
+            Resource::Api(r) => &mut r.tags,
+            Resource::ApiKey(r) => &mut r.tags,
+            Resource::UsagePlan(r) => &mut r.tags,
+            Resource::Stage(r) => &mut r.tags,
+            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) => return self,
+        };
+        tags.extend(more.clone());
+        self
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

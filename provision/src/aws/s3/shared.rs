@@ -27,7 +27,6 @@ pub struct Found {
 #[derive(Clone, Debug)]
 pub struct Folder {
     client: Client,
-    account: String,
     pub bucket: String,
     pub prefix: String,
 }
@@ -35,7 +34,7 @@ pub struct Folder {
 impl Folder {
     pub fn new(aws: &Aws, bucket: &str, prefix: &str) -> Folder {
         let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
-        Folder { client: aws.s3.clone(), account: aws.place.account.clone(), bucket, prefix }
+        Folder { client: aws.s3.clone(), bucket, prefix }
     }
 
     fn key(&self, name: &str) -> String {
@@ -48,8 +47,7 @@ impl Folder {
 
     /// Whether the bucket keeps old versions of what is overwritten.
     pub async fn is_versioned(&self) -> anyhow::Result<bool> {
-        let get = self.client.get_bucket_versioning().bucket(&self.bucket);
-        let answer = get.expected_bucket_owner(&self.account).send().await;
+        let answer = self.client.get_bucket_versioning().bucket(&self.bucket).send().await;
         let answer = answer.map_err(failed("s3:GetBucketVersioning"));
         let answer =
             answer.with_context(|| format!("look at the bucket {} of state.backend", self.bucket))?;
@@ -58,7 +56,7 @@ impl Folder {
 
     pub async fn get(&self, name: &str) -> anyhow::Result<Option<Found>> {
         let get = self.client.get_object().bucket(&self.bucket).key(self.key(name));
-        let answer = get.expected_bucket_owner(&self.account).send().await;
+        let answer = get.send().await;
         let answer = optional(answer, "s3:GetObject", &["NoSuchKey"]);
         let Some(answer) = answer.with_context(|| format!("read {}", self.url(name)))? else {
             return Ok(None);
@@ -71,8 +69,7 @@ impl Folder {
     /// Answers the new entity tag, or `None` where the condition does not hold.
     pub async fn put(&self, name: &str, bytes: Vec<u8>, only: &Condition) -> anyhow::Result<Option<String>> {
         let put = self.client.put_object().bucket(&self.bucket).key(self.key(name));
-        let put =
-            put.expected_bucket_owner(&self.account).content_type("application/json").body(bytes.into());
+        let put = put.content_type("application/json").body(bytes.into());
         let put = match only {
             Condition::Absent => put.if_none_match("*"),
             Condition::Unchanged(etag) => put.if_match(etag),
@@ -91,7 +88,7 @@ impl Folder {
 
     pub async fn delete(&self, name: &str) -> anyhow::Result<()> {
         let delete = self.client.delete_object().bucket(&self.bucket).key(self.key(name));
-        let answer = delete.expected_bucket_owner(&self.account).send().await;
+        let answer = delete.send().await;
         answer.map_err(failed("s3:DeleteObject")).with_context(|| format!("delete {}", self.url(name)))?;
         Ok(())
     }
