@@ -65,7 +65,7 @@ UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
-	build test tools fuzz bench bench-cold bench-languages lint fmt check clean need-cargo need-python need-function
+	build test tools fuzz bench bench-provision bench-cold bench-languages lint fmt check clean need-cargo need-python need-function
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -137,6 +137,11 @@ $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 	@$(PYTHON) -m venv $(TOOLS)
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools.txt
 	@touch $@
+
+bench-provision: need-python need-cargo ## Time provision from nothing to nothing, beside its targets
+	@$(PYTHON) local/emulator.py install
+	cargo build --release --target $(TARGET) -p provision -p upload -p list
+	@$(PYTHON) bench/provision.py $(abspath $(BUILT)/$(TARGET)/release/provision) $(abspath $(BUILT)/$(TARGET)/release)
 
 bench: need-cargo ## Time and weigh the release functions; ARGS=--help says what else
 	cargo build --release --target $(TARGET) -p upload -p list
