@@ -75,8 +75,12 @@ impl Door {
     pub async fn open(&self) -> anyhow::Result<Aws> {
         let (config, endpoint) = (&self.config, self.endpoint());
         let plain_http = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
-        let (place, caller) =
-            sts::identity(&aws_sdk_sts::Client::new(config), &self.region, plain_http).await?;
+        // It is the first call: who cannot reach AWS at all should hear of it soon.
+        let few =
+            RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(250));
+        let sts = aws_sdk_sts::config::Builder::from(config).retry_config(few).build();
+        let sts = aws_sdk_sts::Client::from_conf(sts);
+        let (place, caller) = sts::identity(&sts, &self.region, plain_http).await?;
         let s3 = aws_sdk_s3::config::Builder::from(config)
             // An emulator has one host name, under which a bucket's own name is not to be found.
             .force_path_style(endpoint.is_some())
