@@ -77,7 +77,7 @@ impl Door {
         let plain_http = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
         // It is the first call: who cannot reach AWS at all should hear of it soon.
         let few =
-            RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(250));
+            RetryConfig::standard().with_max_attempts(7).with_initial_backoff(Duration::from_millis(100));
         let sts = aws_sdk_sts::config::Builder::from(config).retry_config(few).build();
         let sts = aws_sdk_sts::Client::from_conf(sts);
         let (place, caller) = sts::identity(&sts, &self.region, plain_http).await?;
