@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Emulator, root, skipped};
+use crate::cloud::{root, skipped};
 use crate::crash::{APPLY, DESTROY, Lab};
 use crate::images::send;
 
@@ -67,16 +67,16 @@ fn apply_and_destroy_converge_under_throttles_failures_delays_and_cuts() {
     if skipped() {
         return;
     }
-    let mut lab = Lab::on(Emulator::shared(), "burst");
+    let mut lab = Lab::shared("burst");
     lab.passes(APPLY);
     let whole = lab.census();
     lab.passes(DESTROY);
 
     // Where the service's model says no status, microburst answers 400, which no server's failure has.
     let rule = |service: &str, code: &str, status: u16| json!({"service": service, "probability": 0.1, "error": {"code": code, "status": status}});
-    let faults = SERVICES
-        .iter()
-        .flat_map(|(service, slow, broken)| [rule(service, slow, 429), rule(service, broken, 500)]);
+    let faults = SERVICES.iter().flat_map(|(service, slow, broken)| {
+        [rule(service, slow, if *service == "s3" { 503 } else { 429 }), rule(service, broken, 500)]
+    });
     let mut rules: Vec<Value> = faults.collect();
     rules.push(json!({"service": "*", "probability": 0.05, "reset": true}));
     rules.push(json!({"service": "*", "latency": 200}));
