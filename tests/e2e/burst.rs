@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Emulator, root, skipped};
+use crate::cloud::{root, skipped};
 use crate::crash::{APPLY, DESTROY, Lab};
 use crate::images::send;
 
@@ -67,7 +67,7 @@ fn apply_and_destroy_converge_under_throttles_failures_delays_and_cuts() {
     if skipped() {
         return;
     }
-    let mut lab = Lab::on(Emulator::shared(), "burst");
+    let mut lab = Lab::shared("burst");
     lab.passes(APPLY);
     let whole = lab.census();
     lab.passes(DESTROY);

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -27,7 +28,15 @@ impl Lab {
         Lab::on(emulator, env)
     }
 
-    pub fn on(emulator: &'static Emulator, env: &'static str) -> Lab {
+    /// On the emulator that disturbed stacks share. The record of calls, which the witness asks the other
+    /// one for, holds so many and no more.
+    pub fn shared(env: &'static str) -> Lab {
+        static SHARED: OnceLock<Emulator> = OnceLock::new();
+        let folder = || tempfile::Builder::new().prefix("cloudpix-e2e-").tempdir().unwrap().keep();
+        Lab::on(SHARED.get_or_init(|| Emulator::start(&folder(), 0)), env)
+    }
+
+    fn on(emulator: &'static Emulator, env: &'static str) -> Lab {
         let functions = tempfile::tempdir().unwrap();
         for name in ["upload", "list"] {
             std::fs::write(functions.path().join(name), smallest_elf()).unwrap();
@@ -138,7 +147,7 @@ fn destroy_without_state_and_bucket_can_be_killed_and_run_again() {
     if skipped() {
         return;
     }
-    let mut lab = Lab::on(Emulator::shared(), "bare");
+    let mut lab = Lab::shared("bare");
     lab.passes(APPLY);
     std::fs::remove_file(lab.stack.state_file()).unwrap();
     lab.ask(&["drop_buckets", "cloudpix-bare-images-"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::cloud::{Emulator, skipped};
+use crate::cloud::skipped;
 use crate::crash::{APPLY, DESTROY, Lab};
 use crate::images::send;
 use crate::proxy::{Call, Verdict};
@@ -61,7 +61,7 @@ fn with_the_limiter_no_call_is_refused_for_its_rate() {
     if skipped() {
         return;
     }
-    let lab = Lab::on(Emulator::shared(), "limited");
+    let lab = Lab::shared("limited");
     let refused = enforce(&lab);
     let run = |arguments: &[&str]| {
         let (status, said) = lab.proxy.run(lab.command(arguments).env("CLOUDPIX_RATE_LIMITS", "on"));

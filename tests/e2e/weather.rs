@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Emulator, skipped};
+use crate::cloud::skipped;
 use crate::crash::{APPLY, DESTROY, Lab};
 use crate::proxy::{Call, Verdict};
 
@@ -135,7 +135,7 @@ fn what_aws_says_while_it_is_not_ready_is_waited_out() {
     if skipped() {
         return;
     }
-    let mut lab = Lab::on(Emulator::shared(), "storm");
+    let mut lab = Lab::shared("storm");
     for (arguments, hazards) in [(APPLY, IN_APPLY), (DESTROY, IN_DESTROY)] {
         let left = put_in(&lab, hazards);
         let (status, said) = lab.proxy.run(&mut lab.command(arguments));
@@ -182,7 +182,7 @@ fn what_does_not_pass_ends_the_run_with_resource_call_code_request_and_next_step
     if skipped() {
         return;
     }
-    let lab = Lab::on(Emulator::shared(), "final");
+    let lab = Lab::shared("final");
     for ((part, _, status, code, text), expected) in FINAL {
         lab.proxy.judge(move |call| {
             let hit = format!("{} {}", call.service, call.operation).contains(part);
@@ -205,7 +205,7 @@ fn a_function_that_failed_is_said_at_once_with_its_reason() {
     if skipped() {
         return;
     }
-    let lab = Lab::on(Emulator::shared(), "broken");
+    let lab = Lab::shared("broken");
     lab.proxy.judge(|call| {
         if call.operation == "GET /2015-03-31/functions/cloudpix-broken-list" && call.number > 40 {
             let configuration = json!({"State": "Failed", "StateReason": "The image is not there", "StateReasonCode": "ImageDeleted"});
@@ -250,7 +250,7 @@ fn the_first_signal_ends_in_good_order_and_the_second_at_once_and_neither_loses_
     if skipped() {
         return;
     }
-    let mut lab = Lab::on(Emulator::shared(), "stopped");
+    let mut lab = Lab::shared("stopped");
     lab.passes(APPLY);
     let whole = lab.census();
     lab.passes(DESTROY);
