@@ -98,7 +98,7 @@ plan: build $(LOCAL)/provision ## Show what that would change; change nothing
 deploy: build $(LOCAL)/provision ## Bring new code alone; FUNCTION=list for one function
 	@$(LOCAL)/provision deploy $(FUNCTION) $(ON_ENV) $(WITH_FUNCTIONS)
 
-rollback: need-function $(LOCAL)/provision ## Go back to the version before, FUNCTION=list, or to VERSION=7
+rollback: need-function $(LOCAL)/provision ## Go back to the version before; FUNCTION=list VERSION=7
 	@$(LOCAL)/provision rollback $(FUNCTION) $(ON_ENV) $(if $(VERSION),--to $(VERSION))
 
 versions: $(LOCAL)/provision ## Print each function's versions, and which one is live
@@ -108,7 +108,7 @@ destroy: $(LOCAL)/provision ## Delete everything; DELETE_IMAGES=1 the images too
 	@$(LOCAL)/provision destroy $(ON_ENV) $(if $(filter 1,$(DELETE_IMAGES)),--delete-images) \
 		$(if $(filter 1,$(KEEP_IMAGES)),--keep-images) $(UNATTENDED)
 
-outputs: $(LOCAL)/provision ## Print URL, bucket, table, functions; API_KEY=1 the key too
+outputs: $(LOCAL)/provision ## Print URL, bucket, table, functions; API_KEY=1: the key
 	@$(LOCAL)/provision outputs $(ON_ENV) $(if $(filter 1,$(API_KEY)),--api-key)
 
 status: $(LOCAL)/provision ## Print every resource with its health
@@ -131,24 +131,24 @@ test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of 
 	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
 
-tools: $(TOOLS)/bin/cargo-lambda ## Install cargo-lambda, which runs what the image test pulls
+tools: $(TOOLS)/bin/cargo-lambda ## Install cargo-lambda, for the test of the images
 
 $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 	@$(PYTHON) -m venv $(TOOLS)
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools.txt
 	@touch $@
 
-bench-provision: need-python need-cargo ## Time provision from nothing to nothing, beside its targets
+bench-provision: need-python need-cargo ## Time provision, from nothing to nothing
 	@$(PYTHON) local/emulator.py install
 	cargo build --release --target $(TARGET) -p provision -p upload -p list
 	@$(PYTHON) bench/provision.py $(abspath $(BUILT)/$(TARGET)/release/provision) $(abspath $(BUILT)/$(TARGET)/release)
 
-bench: need-cargo ## Time and weigh the release functions; ARGS=--help says what else
+bench: need-cargo ## Time and weigh the functions; ARGS=--help says more
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/plain/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- $(ARGS)
 
-bench-cold: need-cargo ## Time the functions' starts, beside a function that does nothing
+bench-cold: need-cargo ## Time the functions' starts, beside one that does nothing
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/empty/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- --cold $(ARGS)
@@ -167,7 +167,7 @@ bench-languages: need-cargo need-python ## The same beside Python and Node.js, b
 	cargo run --release --target $(TARGET) -p bench -- --languages $(LANGUAGES) $(ARGS)
 
 # A stable compiler takes the flags that fuzzing needs only when it is told to be a nightly one.
-fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute; FUZZ_SECONDS=600 for longer
+fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute, or FUZZ_SECONDS=600
 	@for parser in $(FUZZ_TARGETS); do \
 		echo "fuzzing: $$parser" && \
 		corpus=$(FUZZ)/corpus/$$parser && mkdir -p $$corpus && cp tests/images/* $$corpus/ && \
