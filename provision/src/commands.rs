@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use contract::Function;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 use crate::apply::{self, Done, Site};
 use crate::aws::{Aws, Door, lambda, s3};
@@ -329,8 +329,12 @@ async fn pack(
         };
         async move { anyhow::Ok((function, tokio::task::spawn_blocking(pack).await??)) }
     });
-    let packed = try_join_all(packing).await?.into_iter();
-    Ok(packed.map(|(function, (code, artifact))| ((function, code), (function, artifact))).unzip())
+    // All are waited for, so that of several errors it is always the first one's that is told.
+    let packed: anyhow::Result<Vec<_>> = join_all(packing).await.into_iter().collect();
+    Ok(packed?
+        .into_iter()
+        .map(|(function, (code, artifact))| ((function, code), (function, artifact)))
+        .unzip())
 }
 
 /// Where the functions were built: by `make build`, or for an emulator also by `make local`, whose

@@ -50,6 +50,16 @@ impl Emulator {
         })
     }
 
+    /// The one of the tests that ask which calls were made: its record holds so many and no more, which
+    /// all the others would fill.
+    pub fn recorded() -> &'static Emulator {
+        static RECORDED: OnceLock<Emulator> = OnceLock::new();
+        RECORDED.get_or_init(|| {
+            let folder = tempfile::Builder::new().prefix("cloudpix-e2e-").tempdir().unwrap().keep();
+            Emulator::start(&folder, 0)
+        })
+    }
+
     pub fn start(folder: &Path, port: u16) -> Emulator {
         let output = emulator(["start", "--dir", folder.to_str().unwrap(), "--port", &port.to_string()])
             .args(["--until", &std::process::id().to_string()])
@@ -109,6 +119,11 @@ impl Stack {
     /// `env` is the test's own.
     pub fn new(env: &'static str) -> Stack {
         Stack { emulator: Emulator::shared(), env, state: tempfile::tempdir().unwrap() }
+    }
+
+    /// Where it can be asked which calls were made.
+    pub fn recorded(env: &'static str) -> Stack {
+        Stack { emulator: Emulator::recorded(), env, state: tempfile::tempdir().unwrap() }
     }
 
     /// A stack that is applied, with zip files since the emulator runs no images.

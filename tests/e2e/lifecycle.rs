@@ -9,7 +9,7 @@ fn a_second_apply_makes_no_mutating_call_and_changes_no_byte_of_state() {
     if skipped() {
         return;
     }
-    let stack = Stack::new("twice");
+    let stack = Stack::recorded("twice");
     let apply = |application: &str| {
         let mut command = stack.provision(&["apply", "--yes", "--package", "zip", "--json"]);
         let output = command.env("AWS_SDK_UA_APP_ID", application).output().unwrap();
@@ -34,7 +34,7 @@ fn plan_tells_what_apply_does_and_changes_nothing() {
     if skipped() {
         return;
     }
-    let stack = Stack::new("planned");
+    let stack = Stack::recorded("planned");
     let plan = |expected: i32| {
         let mut command = stack.provision(&["plan", "--package", "zip", "--json"]);
         let output = command.env("AWS_SDK_UA_APP_ID", "planner").output().unwrap();
