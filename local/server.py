@@ -169,6 +169,17 @@ async def apply(entry):
         logging.error("journal: %s was refused: %s", entry["operation"], answer)
 
 
+def name_rpc_calls():
+    """Smithy's RPC v2 has the operation in the path, where MiniStack's record of calls does not look for it."""
+    by_header = ministack._ct_event_name
+
+    def event_name(service, method, path, headers, query_params):
+        _, found, operation = path.rpartition("/operation/")
+        return operation if found else by_header(service, method, path, headers, query_params)
+
+    ministack._ct_event_name = event_name
+
+
 def changes(scope):
     """The service that a request may change, by the name in its signature, and the operation if named."""
     headers = dict(scope["headers"])
@@ -207,6 +218,7 @@ def main():
         threading.Thread(target=end_with, args=(arguments.until,), daemon=True).start()
 
     layers.install()
+    name_rpc_calls()
     logging.getLogger("persistence").setLevel(logging.WARNING)
     config = Config()
     config.bind = [f"127.0.0.1:{arguments.port}"]

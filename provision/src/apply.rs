@@ -12,12 +12,12 @@ use contract::Function;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::aws::{self, Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::aws::{self, Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3};
 use crate::interrupt::{Interrupted, Orderly};
 use crate::live::{self, Known};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
-use crate::stack::resource::Resource;
+use crate::stack::resource::{Alarms, Resource};
 use crate::stack::{Id, Names};
 use crate::state::{Record, Store};
 
@@ -168,7 +168,9 @@ impl Site<'_> {
         match (id, desired) {
             (Id::Bucket, Resource::Bucket(desired)) => s3::create(aws, names, desired).await,
             (Id::Table, Resource::Table(desired)) => dynamodb::create(aws, names, desired).await,
-            (Id::LogGroup(f), Resource::LogGroup(desired)) => logs::create(aws, names, f, desired).await,
+            (Id::LogGroup(_) | Id::AccessLog, Resource::LogGroup(desired)) => {
+                logs::create(aws, &names.of(id), desired).await
+            }
             (Id::Role(f), Resource::Role(desired)) => iam::create(aws, names, f, desired).await,
             (Id::Repository(f), Resource::Repository(desired)) => ecr::create(aws, names, f, desired).await,
             (Id::Image(f), Resource::Image(_)) => match self.artifact(f)? {
@@ -198,6 +200,12 @@ impl Site<'_> {
             (Id::UsagePlan, Resource::UsagePlan(desired)) => {
                 apigateway::create_plan(aws, names, &self.api()?, desired).await
             }
+            (Id::Alarms, Resource::Alarms(desired)) => {
+                cloudwatch::set_alarms(aws, &Alarms::default(), desired).await
+            }
+            (Id::Dashboard, Resource::Dashboard(desired)) => {
+                cloudwatch::put_dashboard(aws, names, desired).await
+            }
             (id, _) => bail!("the plan holds something else as {id:?}"),
         }
     }
@@ -210,8 +218,8 @@ impl Site<'_> {
             (Id::Table, R::Table(live), R::Table(desired)) => {
                 dynamodb::update(aws, names, live, desired).await
             }
-            (Id::LogGroup(f), R::LogGroup(live), R::LogGroup(desired)) => {
-                logs::update(aws, names, f, live, desired).await
+            (Id::LogGroup(_) | Id::AccessLog, R::LogGroup(live), R::LogGroup(desired)) => {
+                logs::update(aws, &names.of(id), live, desired).await
             }
             (Id::Role(f), R::Role(live), R::Role(desired)) => iam::update(aws, names, f, live, desired).await,
             (Id::Repository(f), R::Repository(live), R::Repository(desired)) => {
@@ -236,6 +244,10 @@ impl Site<'_> {
             (Id::UsagePlan, R::UsagePlan(live), R::UsagePlan(desired)) => {
                 apigateway::update_plan(aws, names, &self.api()?, live, desired).await
             }
+            (Id::Alarms, R::Alarms(live), R::Alarms(desired)) => {
+                cloudwatch::set_alarms(aws, live, desired).await
+            }
+            (Id::Dashboard, _, R::Dashboard(desired)) => cloudwatch::put_dashboard(aws, names, desired).await,
             (id, _, _) => bail!("the plan holds something else as {id:?}"),
         }
     }
@@ -247,7 +259,7 @@ impl Site<'_> {
                 s3::delete(aws, names, |gone| progress(format!("object versions deleted: {gone}"))).await
             }
             (Id::Table, Resource::Table(live)) => dynamodb::delete(aws, names, live).await,
-            (Id::LogGroup(f), _) => logs::delete(aws, names, f).await,
+            (Id::LogGroup(_) | Id::AccessLog, _) => logs::delete(aws, &names.of(id)).await,
             (Id::Role(f), _) => iam::delete(aws, names, f).await,
             (Id::Repository(f), _) => ecr::delete(aws, names, f).await,
             // An image goes with its repository, or when `release` finds that no version uses it.
@@ -264,6 +276,8 @@ impl Site<'_> {
             (Id::ApiKey, _) => apigateway::delete_key(aws, names).await,
             (Id::Stage, _) => apigateway::delete_stage(aws, &self.api()?).await,
             (Id::UsagePlan, _) => apigateway::delete_plan(aws, names).await,
+            (Id::Alarms, Resource::Alarms(live)) => cloudwatch::delete_alarms(aws, live).await,
+            (Id::Dashboard, _) => cloudwatch::delete_dashboard(aws, names).await,
             (id, _) => bail!("the plan holds something else as {id:?}"),
         }
     }

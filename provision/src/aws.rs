@@ -18,6 +18,7 @@ use crate::stack::Place;
 use crate::stack::resource::Tags;
 
 pub mod apigateway;
+pub mod cloudwatch;
 pub mod dynamodb;
 pub mod ecr;
 pub mod http;
@@ -41,6 +42,7 @@ pub struct Aws {
     iam: aws_sdk_iam::Client,
     lambda: aws_sdk_lambda::Client,
     apigateway: aws_sdk_apigateway::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
 }
 
@@ -96,6 +98,7 @@ impl Door {
             iam: aws_sdk_iam::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             apigateway: aws_sdk_apigateway::Client::new(config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
         })
     }

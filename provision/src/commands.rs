@@ -12,17 +12,17 @@ use contract::Function;
 use futures_util::future::join_all;
 
 use crate::apply::{self, Done, Site};
-use crate::aws::{Aws, Door, lambda, s3};
+use crate::aws::{Aws, Door, apigateway, s3};
 use crate::cli::{Cli, Code as CodeFlags, Common, Completions, Run, Traffic};
 use crate::commands::release::{Release, Test};
 use crate::cost;
-use crate::live::{self, Known};
+use crate::live;
 use crate::outputs::Outputs;
 use crate::package::{self, Artifact, Order};
 use crate::plan::{self, Plan};
 use crate::reindex;
 use crate::report::{self, Progress};
-use crate::settings::{self, Auth, Package, Settings};
+use crate::settings::{self, Package, Settings};
 use crate::source::Source;
 use crate::stack::resource::Code;
 use crate::stack::{self, Id, Names, Stack, stack_name};
@@ -32,6 +32,7 @@ pub mod adopt;
 pub mod checkup;
 pub mod logs;
 pub mod release;
+pub mod status;
 
 /// What `destroy` does with images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,29 +223,6 @@ pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> any
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
-    let (settings, aws, record) = existing(common).await?;
-    let names = Names::new(&record.env, &record.region, &record.suffix);
-    let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
-    let live = live::read(&aws, &names, &known).await?;
-    let wanted = |id: &Id| match id {
-        Id::Image(_) => false,
-        Id::ApiKey | Id::UsagePlan => settings.auth == Auth::ApiKey,
-        _ => true,
-    };
-    let mut rows = Vec::new();
-    for id in Id::all().into_iter().filter(wanted) {
-        let health = match (id, live.get(&id)) {
-            (_, None) => None,
-            (Id::Function(f), Some(_)) => lambda::health(&aws, &names, f).await?,
-            (_, Some(_)) => Some("there".to_owned()),
-        };
-        rows.push((id, health));
-    }
-    let healthy = report::status(&rows, &names, &aws.place, common.json)?;
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 pub async fn reindex(common: &Common) -> anyhow::Result<ExitCode> {
     let (_, aws, record) = existing(common).await?;
     let names = Names::new(&record.env, &record.region, &record.suffix);
@@ -362,8 +340,11 @@ async fn compare(
     packed: &Packed,
 ) -> anyhow::Result<(Plan, Names, Option<String>)> {
     let names = Names::new(&settings.env, &aws.place.region, &record.suffix);
-    let desired = stack::desired(settings, &aws.place, &names, packed);
-    let (api, live) = live::look(aws, &names, record.api_id.as_deref(), drawn, packed).await?;
+    let look = live::look(aws, &names, record.api_id.as_deref(), drawn, packed);
+    let (may_log, (api, live)) = tokio::try_join!(apigateway::may_log(aws), look)?;
+    let mut settings = settings.clone();
+    settings.watch.access_logs &= may_log;
+    let desired = stack::desired(&settings, &aws.place, &names, packed);
     let plan = refuse(plan::plan(&desired, &live, &names))?;
     Ok((plan, names, api))
 }

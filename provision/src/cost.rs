@@ -16,6 +16,7 @@ const API_GATEWAY: &str = "https://aws.amazon.com/api-gateway/pricing/";
 const S3: &str = "https://aws.amazon.com/s3/pricing/";
 const DYNAMODB: &str = "https://aws.amazon.com/dynamodb/pricing/on-demand/";
 const CLOUDWATCH: &str = "https://aws.amazon.com/cloudwatch/pricing/";
+const XRAY: &str = "https://aws.amazon.com/xray/pricing/";
 const ECR: &str = "https://aws.amazon.com/ecr/pricing/";
 
 /// What is expected of a month.
@@ -48,8 +49,15 @@ pub struct Item {
 /// generous guess, at the memory that is the default.
 const UPLOAD_MS: f64 = 150.0;
 const LIST_MS: f64 = 30.0;
-/// What a request writes to the log, in bytes.
+/// What a request writes to the function's log, and to the API's, in bytes.
 const LINE: f64 = 800.0;
+const ACCESS_LINE: f64 = 400.0;
+/// Without a rule of the account's own, X-Ray takes the first request of each second and 5 % of the rest.
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-console-sampling.html>
+const SECONDS: f64 = 30.0 * 86_400.0;
+const SAMPLED: f64 = 0.05;
+/// One for each of three kinds of trouble of each function, and one of the API.
+const ALARMS: f64 = 7.0;
 /// An item with its keys, in bytes, below the kilobyte that a write unit pays for.
 const RECORD: f64 = 700.0;
 /// Compressed, in gigabytes.
@@ -69,6 +77,7 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let busy = uploads * UPLOAD_MS / 1000.0 * memory(Function::Upload)
         + lists * LIST_MS / 1000.0 * memory(Function::List);
     let images = stored + uploads;
+    let line = LINE + if settings.watch.access_logs { ACCESS_LINE } else { 0.0 };
     let transferred = gb(downloads * image_mb);
     let mut items = vec![
         item("API Gateway", "requests, million", requests / 1e6, 3.50, API_GATEWAY),
@@ -90,9 +99,20 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         ),
         item("DynamoDB", "stored, GB-months", images * RECORD * 3.0 / 1e9, 0.25, DYNAMODB),
         item("DynamoDB", "point-in-time recovery, GB-months", images * RECORD * 3.0 / 1e9, 0.20, DYNAMODB),
-        item("CloudWatch", "logs taken in, GB", requests * LINE / 1e9, 0.50, CLOUDWATCH),
+        item("CloudWatch", "logs taken in, GB", requests * line / 1e9, 0.50, CLOUDWATCH),
         item("CloudWatch", "custom metrics", if requests > 0.0 { METRICS } else { 0.0 }, 0.30, CLOUDWATCH),
     ];
+    if settings.watch.tracing {
+        let first = requests.min(SECONDS);
+        let traces = first + (requests - first) * SAMPLED;
+        items.push(item("X-Ray", "traces, million", traces / 1e6, 5.0, XRAY));
+    }
+    if settings.watch.alarms.is_some() {
+        items.push(item("CloudWatch", "alarms", ALARMS, 0.10, CLOUDWATCH));
+    }
+    if settings.watch.dashboard {
+        items.push(item("CloudWatch", "dashboard", 1.0, 3.0, CLOUDWATCH));
+    }
     if settings.package == Package::Image {
         #[expect(clippy::cast_precision_loss, reason = "a few versions")]
         let versions = (settings.keep_versions * settings.functions.len()) as f64;
@@ -131,7 +151,30 @@ mod tests {
         close(total(&Traffic { stored: 1000.0, ..QUIET }) - quiet, 3.0 * 0.023);
         close(total(&Traffic { downloads: 1000.0, ..QUIET }) - quiet, 3.0 * 0.09);
         let million = total(&Traffic { lists: 1e6, ..QUIET }) - quiet;
-        // API Gateway, requests, 7,500 GB-seconds, 4.5 units each, 0.8 GB of logs, six metrics.
-        close(million, 3.5 + 0.2 + 0.125 + 4.5 * 0.125 + 0.4 + 1.8);
+        // API Gateway, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, six metrics, a trace each.
+        close(million, 3.5 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + 1.8 + 5.0);
+    }
+
+    #[test]
+    fn the_page_of_prices_has_each_price_and_its_source() {
+        let page = include_str!("../../docs/prices.md");
+        let settings =
+            settings::parse("[defaults]\ndashboard = true\nalarms.enabled = true\n", "default").unwrap();
+        let items = estimate(&settings, &Traffic { lists: 1.0, ..QUIET });
+        for Item { service, what, price, source, .. } in &items {
+            let line = format!("| {service} | {what} | {price} | <{source}> |");
+            assert!(page.contains(&line), "{line}");
+        }
+        assert_eq!(page.matches("<https://").count(), items.len());
+    }
+
+    #[test]
+    fn what_watches_is_in_the_bill() {
+        let total = |text: &str| -> f64 {
+            let settings = settings::parse(text, "default").unwrap();
+            estimate(&settings, &QUIET).iter().map(|item| item.cost).sum()
+        };
+        let watched = "[defaults]\ndashboard = true\nalarms.enabled = true\n";
+        assert!((total(watched) - total("") - 3.7).abs() < 0.005, "{}", total(watched));
     }
 }

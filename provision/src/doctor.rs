@@ -68,6 +68,11 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
     let role = format!("arn:{partition}:iam::{}:role/{stack}-*", place.account);
     let function = place.arn("lambda", &format!("function:{stack}-*"));
     let gateway = |path: &str| format!("arn:{partition}:apigateway:{}::{path}", place.region);
+    let groups = [
+        format!("log-group:/aws/lambda/{stack}-*"),
+        format!("log-group:/aws/apigateway/{stack}"),
+        format!("log-group:/aws/apigateway/{stack}:*"),
+    ];
     let passed = ("iam:PassedToService", "lambda.amazonaws.com");
     let state = state.into_iter().flat_map(|StateBucket { bucket, prefix }| {
         let bucket = format!("arn:{partition}:s3:::{bucket}");
@@ -88,9 +93,17 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
         Statement::on(
             "Api",
             &["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"],
-            ["/restapis*", "/apikeys*", "/usageplans*", "/tags/*"].map(gateway).to_vec(),
+            ["/account", "/restapis*", "/apikeys*", "/usageplans*", "/tags/*"].map(gateway).to_vec(),
         ),
-        Statement::on("Logs", LOGS, vec![place.arn("logs", &format!("log-group:/aws/lambda/{stack}-*"))]),
+        Statement::on("Logs", LOGS, groups.map(|group| place.arn("logs", &group)).to_vec()),
+        Statement::on(
+            "Alarms",
+            ALARMS,
+            vec![
+                place.arn("cloudwatch", &format!("alarm:{stack}-*")),
+                format!("arn:{partition}:cloudwatch::{}:dashboard/{stack}", place.account),
+            ],
+        ),
         Statement::on("Account", ACCOUNT, vec!["*".to_owned()]),
     ];
     statements.extend(state);
@@ -218,8 +231,20 @@ const LOGS: &[&str] = &[
     "logs:TagResource",
     "logs:UntagResource",
 ];
+const ALARMS: &[&str] = &[
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:DeleteDashboards",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:ListTagsForResource",
+    "cloudwatch:PutDashboard",
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:TagResource",
+    "cloudwatch:UntagResource",
+];
 /// These know no resource, or are asked before there is one.
 const ACCOUNT: &[&str] = &[
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
     "ecr:GetAuthorizationToken",
     "iam:SimulatePrincipalPolicy",
     "lambda:GetAccountSettings",
@@ -261,7 +286,8 @@ mod tests {
         }
         let calls = sources.split('"').filter(|text| {
             let (service, action) = text.split_once(':').unwrap_or_default();
-            let services = ["apigateway", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sts"];
+            let services =
+                ["apigateway", "cloudwatch", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sts"];
             let is_name = !action.is_empty() && action.chars().all(|c| c.is_ascii_alphanumeric());
             services.contains(&service) && is_name
         });

@@ -6,7 +6,7 @@ use anyhow::Context;
 use contract::Function;
 use futures_util::future::try_join_all;
 
-use crate::aws::{Aws, apigateway, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::aws::{Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3};
 use crate::stack::resource::{Code, Resource};
 use crate::stack::{Id, Names, Stack};
 
@@ -64,7 +64,8 @@ pub async fn read_one(
         (Id::Bucket, _) if !known.bucket => None,
         (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),
         (Id::Table, _) => dynamodb::read(aws, names).await?.map(Resource::Table),
-        (Id::LogGroup(f), _) => logs::read(aws, names, f).await?.map(Resource::LogGroup),
+        (Id::LogGroup(f), _) => logs::read(aws, &names.log_group(f)).await?.map(Resource::LogGroup),
+        (Id::AccessLog, _) => logs::read(aws, &names.access_log()).await?.map(Resource::LogGroup),
         (Id::Role(f), _) => iam::read(aws, names, f).await?.map(Resource::Role),
         (Id::Repository(f), _) => ecr::read(aws, names, f).await?.map(Resource::Repository),
         (Id::Image(f), _) => match known.code.get(&f).filter(|code| code.digest.starts_with("sha256:")) {
@@ -78,6 +79,8 @@ pub async fn read_one(
         }
         (Id::ApiKey, _) => apigateway::read_key(aws, names).await?.map(Resource::ApiKey),
         (Id::UsagePlan, api) => apigateway::read_plan(aws, names, api).await?.map(Resource::UsagePlan),
+        (Id::Alarms, _) => cloudwatch::read_alarms(aws, names).await?.map(Resource::Alarms),
+        (Id::Dashboard, _) => cloudwatch::read_dashboard(aws, names).await?.map(Resource::Dashboard),
         (Id::Api | Id::Stage, None) => None,
         (Id::Api, Some(api)) => apigateway::read(aws, api).await?.map(Resource::Api),
         (Id::Stage, Some(api)) => apigateway::read_stage(aws, api).await?.map(Resource::Stage),

@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
         Command::Rollback { function, to } => release::rollback(&common, function, to).await,
         Command::Versions { function } => release::versions(&common, function).await,
         Command::Outputs { api_key, curl } => commands::outputs(&common, api_key, curl.as_deref()).await,
-        Command::Status => commands::status(&common).await,
+        Command::Status => commands::status::status(&common).await,
         Command::Doctor { code, policy } => commands::checkup::doctor(&common, &code, policy).await,
         Command::Logs { function, follow, since } => {
             commands::logs::logs(&common, function, follow, since).await

@@ -11,7 +11,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use console::{Style, measure_text_width, style};
+use console::{Style, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -342,40 +342,19 @@ pub fn outputs(outputs: &Outputs, curl: Option<&[String; 2]>, json: bool) -> any
     out(&text)
 }
 
-/// Answers whether everything is there.
-pub fn status(
-    rows: &[(Id, Option<String>)],
-    names: &Names,
-    place: &Place,
-    json: bool,
-) -> anyhow::Result<bool> {
-    if json {
-        let row = |(id, health): &(Id, Option<String>)| json!({"resource": id.kind(), "name": names.of(*id), "health": health});
-        let rows: Vec<Value> = rows.iter().map(row).collect();
-        out(&format!("{:#}\n", json!({"stack": names.stack, "resources": rows})))?;
-    } else {
-        let width = rows.iter().map(|(id, _)| measure_text_width(&names.of(*id))).max().unwrap_or_default();
-        let mut text = heading(names, place);
-        for (id, health) in rows {
-            let health = health.as_deref().unwrap_or("MISSING");
-            let _ = writeln!(text, "  {:KIND$}  {:width$}  {health}", id.kind(), names.of(*id));
-        }
-        out(&text)?;
-    }
-    Ok(rows.iter().all(|(_, health)| health.is_some()))
-}
-
 mod checkup;
 mod cost;
 mod log;
 mod outcome;
 mod release;
+mod status;
 
 pub use checkup::{checkup, policy};
 pub use cost::cost;
 pub use log::log_line;
 pub use outcome::{adopted, destroyed, reindexed, reindexing};
 pub use release::{deployed, rolled_back, versions};
+pub use status::{Row, status};
 
 #[cfg(test)]
 mod tests;

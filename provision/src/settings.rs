@@ -70,6 +70,42 @@ pub struct Throttle {
     pub burst: i32,
 }
 
+/// What a quota is counted over, from its first moment in UTC on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Period {
+    Day,
+    Week,
+    Month,
+}
+
+/// Requests that one API key may make in a period; more get 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Quota {
+    pub requests: i32,
+    pub period: Period,
+}
+
+/// When CloudWatch calls for somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarms {
+    /// ARN of the SNS topic that is told; `None` tells nobody.
+    pub topic: Option<String>,
+    /// The 99th percentile of a function's duration that is too long, in milliseconds.
+    pub latency_ms: u32,
+}
+
+/// What watches over the stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Whether API Gateway and Lambda send traces to X-Ray.
+    pub tracing: bool,
+    /// Whether API Gateway logs each request, where the account lets it.
+    pub access_logs: bool,
+    pub alarms: Option<Alarms>,
+    pub dashboard: bool,
+}
+
 /// A folder in S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateBucket {
@@ -93,6 +129,9 @@ pub struct Settings {
     /// Bytes.
     pub max_upload_bytes: u64,
     pub throttle: Throttle,
+    /// Of each API key; `None` where there is no limit.
+    pub quota: Option<Quota>,
+    pub watch: Watch,
     /// Whether `destroy` refuses this environment.
     pub protected: bool,
     /// Where the stack's record lies, if not on this machine.
@@ -122,6 +161,13 @@ struct Layer {
     max_upload_bytes: Option<u64>,
     #[serde(default)]
     throttle: ThrottleLayer,
+    #[serde(default)]
+    quota: QuotaLayer,
+    tracing: Option<bool>,
+    access_logs: Option<bool>,
+    #[serde(default)]
+    alarms: AlarmsLayer,
+    dashboard: Option<bool>,
     protected: Option<bool>,
     #[serde(default)]
     state: StateLayer,
@@ -136,6 +182,21 @@ struct Layer {
 struct ThrottleLayer {
     rate: Option<f64>,
     burst: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct QuotaLayer {
+    requests: Option<i32>,
+    period: Option<Period>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct AlarmsLayer {
+    enabled: Option<bool>,
+    topic: Option<String>,
+    latency_ms: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -213,6 +274,13 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
             rate: over.throttle.rate.or(base.throttle.rate).unwrap_or(50.0),
             burst: over.throttle.burst.or(base.throttle.burst).unwrap_or(100),
         },
+        quota: quota(over.quota, base.quota),
+        watch: Watch {
+            tracing: over.tracing.or(base.tracing).unwrap_or(true),
+            access_logs: over.access_logs.or(base.access_logs).unwrap_or(true),
+            alarms: alarms(over.alarms, base.alarms)?,
+            dashboard: over.dashboard.or(base.dashboard).unwrap_or(false),
+        },
         protected: over.protected.or(base.protected).unwrap_or(false),
         state_bucket: state_bucket(over.state.backend.or(base.state.backend).as_deref())?,
         allow_origin: over.allow_origin.or(base.allow_origin).unwrap_or_else(|| "*".to_owned()),
@@ -224,6 +292,29 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
     };
     check(&settings)?;
     Ok(settings)
+}
+
+fn quota(over: QuotaLayer, base: QuotaLayer) -> Option<Quota> {
+    let requests = over.requests.or(base.requests).unwrap_or(1_000_000);
+    let period = over.period.or(base.period).unwrap_or(Period::Month);
+    (requests != 0).then_some(Quota { requests, period })
+}
+
+fn alarms(over: AlarmsLayer, base: AlarmsLayer) -> anyhow::Result<Option<Alarms>> {
+    let topic = over.topic.or(base.topic).filter(|topic| !topic.is_empty());
+    if let Some(topic) = &topic {
+        let parts: Vec<&str> = topic.split(':').collect();
+        let legal = matches!(parts[..], ["arn", _, "sns", region, account, name]
+            if !region.is_empty() && account.len() == 12 && !name.is_empty());
+        ensure!(
+            legal,
+            "alarms.topic = {topic:?}: must be the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:ops"
+        );
+    }
+    let latency_ms = over.latency_ms.or(base.latency_ms).unwrap_or(3000);
+    range("alarms.latency-ms", latency_ms, 1, 29_000)?;
+    let enabled = over.enabled.or(base.enabled).unwrap_or(false);
+    Ok(enabled.then_some(Alarms { topic, latency_ms }))
 }
 
 fn state_bucket(backend: Option<&str>) -> anyhow::Result<Option<StateBucket>> {
@@ -281,6 +372,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     range("max-upload-bytes", settings.max_upload_bytes, 1, 5 << 30)?;
     range("throttle.rate", settings.throttle.rate, 0.1, 10_000.0)?;
     range("throttle.burst", settings.throttle.burst, 1, 5_000)?;
+    range("quota.requests", settings.quota.map_or(0, |quota| quota.requests), 0, i32::MAX)?;
     check_origin(&settings.allow_origin)
 }
 
@@ -303,81 +395,4 @@ fn check_origin(origin: &str) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check_error(text: &str, expected: &[&str]) {
-        let error = format!("{:#}", parse(text, "default").unwrap_err());
-        for part in expected {
-            assert!(error.contains(part), "{part:?} is not in:\n{error}");
-        }
-    }
-
-    #[test]
-    fn an_empty_file_means_the_defaults() {
-        let settings = parse("", "default").unwrap();
-        assert_eq!(settings.package, Package::Image);
-        assert_eq!(settings.auth, Auth::ApiKey);
-        assert_eq!(settings.functions[&Function::Upload].memory, 512);
-    }
-
-    #[test]
-    fn the_file_in_the_repository_holds_the_defaults() {
-        let text = include_str!("../../cloudpix.toml");
-        let (file, built_in) = (parse(text, "default").unwrap(), parse("", "default").unwrap());
-        assert_eq!(format!("{file:?}"), format!("{built_in:?}"));
-    }
-
-    #[test]
-    fn an_environment_overrides_key_by_key() {
-        let text = "[defaults.upload]\nmemory = 1024\ntimeout = 9\n[env.staging.upload]\nmemory = 256\n";
-        let sizing = parse(text, "staging").unwrap().functions[&Function::Upload];
-        assert_eq!((sizing.memory, sizing.timeout), (256, 9));
-        assert_eq!(parse(text, "default").unwrap().functions[&Function::Upload].memory, 1024);
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_its_line_and_the_known_ones() {
-        check_error("[defaults]\npackge = \"zip\"\n", &["line 2", "packge", "package"]);
-        check_error("[env.a.upload]\nmemry = 1\n", &["line 2", "memry", "memory"]);
-    }
-
-    #[test]
-    fn a_wrong_type_is_refused_with_its_line() {
-        check_error("[defaults]\nmax-pixels = \"many\"\n", &["line 2", "max-pixels", "many"]);
-        check_error("[defaults]\npackage = \"tar\"\n", &["line 2", "tar", "image"]);
-    }
-
-    #[test]
-    fn a_value_that_aws_would_refuse_is_refused_here_by_key() {
-        check_error("[defaults.list]\nmemory = 64\n", &["list.memory = 64", "128 to 10240"]);
-        check_error("[defaults]\nlog-retention-days = 31\n", &["log-retention-days = 31"]);
-        check_error("[defaults]\nallow-origin = \"example.com\"\n", &["allow-origin", "https://example.com"]);
-        check_error("[defaults]\nallow-origin = \"https://a'b\"\n", &["allow-origin"]);
-        check_error("[defaults]\nkeep-versions = 1\n", &["keep-versions = 1", "2 to 50"]);
-        check_error("[defaults.throttle]\nrate = nan\n", &["throttle.rate"]);
-        for wrong in ["", "s3:/", "s3://", "s3://A_b/c", "file:///tmp"] {
-            let text = format!("[defaults.state]\nbackend = {wrong:?}\n");
-            check_error(&text, &["state.backend", "s3://BUCKET/PREFIX"]);
-        }
-    }
-
-    #[test]
-    fn a_teams_state_lies_in_a_bucket() {
-        let text = "[env.prod.state]\nbackend = \"s3://team-state/cloudpix/\"\n";
-        let (bucket, prefix) = ("team-state".to_owned(), "cloudpix".to_owned());
-        assert_eq!(parse(text, "prod").unwrap().state_bucket, Some(StateBucket { bucket, prefix }));
-        assert_eq!(parse(text, "default").unwrap().state_bucket, None);
-    }
-
-    #[test]
-    fn an_environment_needs_a_name_that_a_bucket_can_carry() {
-        for bad in ["", "Prod", "a_b", "-a", "a-", "1a", "seventeen-letters", "日本"] {
-            assert!(check_environment_name(bad).is_err(), "{bad:?}");
-        }
-        for good in ["default", "a", "pr-12"] {
-            check_environment_name(good).unwrap();
-        }
-    }
-}
+mod tests;

@@ -21,6 +21,7 @@ use crate::settings::{Auth, Package, Settings};
 mod api;
 mod policy;
 pub mod resource;
+mod watch;
 
 /// Stands for the REST API's id wherever an ARN or a stage names it.
 pub const API_ID: &str = "{api}";
@@ -44,6 +45,8 @@ pub enum Id {
     Bucket,
     Table,
     LogGroup(Function),
+    /// The log group of the API's requests.
+    AccessLog,
     Role(Function),
     Repository(Function),
     Image(Function),
@@ -54,6 +57,8 @@ pub enum Id {
     Permission(Function),
     Stage,
     UsagePlan,
+    Alarms,
+    Dashboard,
 }
 
 impl Id {
@@ -63,7 +68,7 @@ impl Id {
             [Id::LogGroup, Id::Role, Id::Repository, Id::Image, Id::Function, Id::Alias, Id::Permission];
         let mut ids: Vec<Id> =
             per_function.iter().flat_map(|id| Function::ALL.map(id)).chain([Id::Bucket, Id::Table]).collect();
-        ids.extend([Id::Api, Id::ApiKey, Id::Stage, Id::UsagePlan]);
+        ids.extend([Id::AccessLog, Id::Api, Id::ApiKey, Id::Stage, Id::UsagePlan, Id::Alarms, Id::Dashboard]);
         ids.sort();
         ids
     }
@@ -78,10 +83,13 @@ impl Id {
             Id::Bucket
             | Id::Table
             | Id::LogGroup(_)
+            | Id::AccessLog
             | Id::Role(_)
             | Id::Repository(_)
             | Id::Api
-            | Id::ApiKey => {
+            | Id::ApiKey
+            | Id::Alarms
+            | Id::Dashboard => {
                 vec![]
             }
             Id::Image(f) => vec![Id::Repository(f)],
@@ -91,7 +99,7 @@ impl Id {
             Id::Stage => Function::ALL
                 .into_iter()
                 .map(Id::Permission)
-                .chain([Id::Bucket, Id::Table, Id::Api])
+                .chain([Id::Bucket, Id::Table, Id::AccessLog, Id::Api])
                 .collect(),
             Id::UsagePlan => vec![Id::Stage, Id::ApiKey],
         }
@@ -102,7 +110,7 @@ impl Id {
         match self {
             Id::Bucket => "S3 bucket",
             Id::Table => "DynamoDB table",
-            Id::LogGroup(_) => "log group",
+            Id::LogGroup(_) | Id::AccessLog => "log group",
             Id::Role(_) => "IAM role",
             Id::Repository(_) => "ECR repository",
             Id::Image(_) => "container image",
@@ -113,6 +121,8 @@ impl Id {
             Id::Permission(_) => "Lambda permission",
             Id::Stage => "API stage",
             Id::UsagePlan => "usage plan",
+            Id::Alarms => "alarms",
+            Id::Dashboard => "dashboard",
         }
     }
 }
@@ -168,6 +178,11 @@ impl Names {
         format!("{}-{}", self.function(function), self.region)
     }
 
+    /// Of the requests to the API.
+    pub fn access_log(&self) -> String {
+        format!("/aws/apigateway/{}", self.stack)
+    }
+
     pub fn log_group(&self, function: Function) -> String {
         format!("/aws/lambda/{}", self.function(function))
     }
@@ -177,10 +192,12 @@ impl Names {
             Id::Bucket => self.bucket.clone(),
             Id::Table => self.table(),
             Id::LogGroup(f) => self.log_group(f),
+            Id::AccessLog => self.access_log(),
             Id::Role(f) => self.role(f),
             Id::Repository(f) | Id::Image(f) | Id::Function(f) | Id::Permission(f) => self.function(f),
             Id::Alias(f) => format!("{}:{LIVE}", self.function(f)),
-            Id::Api | Id::ApiKey | Id::UsagePlan => self.stack.clone(),
+            Id::Api | Id::ApiKey | Id::UsagePlan | Id::Dashboard => self.stack.clone(),
+            Id::Alarms => format!("{}-*", self.stack),
             Id::Stage => format!("{}/{STAGE}", self.stack),
         }
     }
@@ -218,7 +235,7 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         let lambda = lambda(settings, place, names, function, code);
         let retention = Some(settings.log_retention_days);
         stack.insert(Id::LogGroup(function), Resource::LogGroup(LogGroup { tags: tags.clone(), retention }));
-        stack.insert(Id::Role(function), Resource::Role(policy::role(place, names, function)));
+        stack.insert(Id::Role(function), Resource::Role(policy::role(settings, place, names, function)));
         let repository = repository(place, names, function);
         stack.insert(Id::Repository(function), Resource::Repository(repository));
         if code.package == Package::Image {
@@ -236,7 +253,13 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         stale_deployments: 0,
         throttle_rate: settings.throttle.rate,
         throttle_burst: settings.throttle.burst,
+        tracing: settings.watch.tracing,
+        access_log: settings.watch.access_logs.then(|| api::access_log(place, names)),
     };
+    if settings.watch.access_logs {
+        let retention = Some(settings.log_retention_days);
+        stack.insert(Id::AccessLog, Resource::LogGroup(LogGroup { tags: tags.clone(), retention }));
+    }
     stack.insert(Id::Api, Resource::Api(api));
     stack.insert(Id::Stage, Resource::Stage(stage));
     if settings.auth == Auth::ApiKey {
@@ -244,9 +267,16 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
             tags: tags.clone(),
             stages: BTreeSet::from([format!("{API_ID}:{STAGE}")]),
             keys: BTreeSet::from([names.stack.clone()]),
+            quota: settings.quota,
         };
         stack.insert(Id::ApiKey, Resource::ApiKey(ApiKey { tags, enabled: true }));
         stack.insert(Id::UsagePlan, Resource::UsagePlan(plan));
+    }
+    if let Some(alarms) = &settings.watch.alarms {
+        stack.insert(Id::Alarms, Resource::Alarms(watch::alarms(alarms, names)));
+    }
+    if settings.watch.dashboard {
+        stack.insert(Id::Dashboard, Resource::Dashboard(watch::dashboard(place, names)));
     }
     stack
 }
@@ -324,6 +354,7 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         role: policy::role_arn(place, names, function),
         memory: sizing.memory,
         timeout: sizing.timeout,
+        tracing: settings.watch.tracing,
         environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
     Lambda { tags: names.tags(), configuration }

@@ -50,14 +50,11 @@ impl Emulator {
         })
     }
 
-    /// The one of the tests that ask which calls were made: its record holds so many and no more, which
-    /// all the others would fill.
-    pub fn recorded() -> &'static Emulator {
-        static RECORDED: OnceLock<Emulator> = OnceLock::new();
-        RECORDED.get_or_init(|| {
-            let folder = tempfile::Builder::new().prefix("cloudpix-e2e-").tempdir().unwrap().keep();
-            Emulator::start(&folder, 0)
-        })
+    /// One of a test's own: for what is the account's, and for its record of calls, which holds so many of
+    /// each service and no more.
+    pub fn own() -> &'static Emulator {
+        let folder = tempfile::Builder::new().prefix("cloudpix-e2e-").tempdir().unwrap().keep();
+        Box::leak(Box::new(Emulator::start(&folder, 0)))
     }
 
     pub fn start(folder: &Path, port: u16) -> Emulator {
@@ -121,9 +118,9 @@ impl Stack {
         Stack { emulator: Emulator::shared(), env, state: tempfile::tempdir().unwrap() }
     }
 
-    /// Where it can be asked which calls were made.
-    pub fn recorded(env: &'static str) -> Stack {
-        Stack { emulator: Emulator::recorded(), env, state: tempfile::tempdir().unwrap() }
+    /// A stack in an account of its own.
+    pub fn alone(env: &'static str) -> Stack {
+        Stack { emulator: Emulator::own(), env, state: tempfile::tempdir().unwrap() }
     }
 
     /// A stack that is applied, with zip files since the emulator runs no images.

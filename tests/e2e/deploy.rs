@@ -89,7 +89,7 @@ fn a_deploy_with_nothing_changed_makes_no_mutating_call() {
     if skipped() {
         return;
     }
-    let (stack, build) = (Stack::recorded("redeploy"), Build::new());
+    let (stack, build) = (Stack::alone("redeploy"), Build::new());
     stack.json(&["apply", "--yes", "--package", "zip"]);
     build.change("upload");
     stack.deployed(&build, &["--package", "zip"]);

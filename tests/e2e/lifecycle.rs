@@ -9,7 +9,7 @@ fn a_second_apply_makes_no_mutating_call_and_changes_no_byte_of_state() {
     if skipped() {
         return;
     }
-    let stack = Stack::recorded("twice");
+    let stack = Stack::alone("twice");
     let apply = |application: &str| {
         let mut command = stack.provision(&["apply", "--yes", "--package", "zip", "--json"]);
         let output = command.env("AWS_SDK_UA_APP_ID", application).output().unwrap();
@@ -34,7 +34,7 @@ fn plan_tells_what_apply_does_and_changes_nothing() {
     if skipped() {
         return;
     }
-    let stack = Stack::recorded("planned");
+    let stack = Stack::alone("planned");
     let plan = |expected: i32| {
         let mut command = stack.provision(&["plan", "--package", "zip", "--json"]);
         let output = command.env("AWS_SDK_UA_APP_ID", "planner").output().unwrap();
@@ -192,7 +192,7 @@ fn status_names_what_is_missing() {
     let output = stack.provision(&["status"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output);
-    assert!(said.matches("MISSING").count() == 16 && said.matches("  there").count() == 2, "{said}");
+    assert!(said.matches("MISSING").count() == 16 && said.contains("ACTIVE, about 0 records"), "{said}");
     // Unattended, a stack without images goes without a flag.
     stack.json(&["destroy"]);
     assert_eq!(stack.emulator.witness(&["resources", "cloudpix-status"]), json!([]));

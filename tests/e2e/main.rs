@@ -28,4 +28,5 @@ mod quota;
 mod repair;
 mod team;
 mod tidy;
+mod watch;
 mod weather;

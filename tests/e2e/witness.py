@@ -9,6 +9,8 @@ import sys
 
 import boto3
 
+import watch
+
 
 @functools.cache
 def client(service):
@@ -60,6 +62,9 @@ def resources(stack):
     found += [item["logGroupName"] for item in everything(("logs", "describe_log_groups"), "logGroups")]
     for call in ("get_rest_apis", "get_api_keys", "get_usage_plans"):
         found += [f"{call} {item['name']}" for item in everything(("apigateway", call), "items")]
+    found += [f"alarm {item['AlarmName']}" for item in everything(("cloudwatch", "describe_alarms"), "MetricAlarms")]
+    dashboards = everything(("cloudwatch", "list_dashboards"), "DashboardEntries")
+    found += [f"dashboard {item['DashboardName']}" for item in dashboards]
     return sorted(name for name in found if stack in name)
 
 
@@ -89,7 +94,11 @@ def census(stack):
 
 def changes(application):
     """The mutating calls that the client with this application id in its user agent made."""
-    events = everything(("cloudtrail", "lookup_events"), "Events")
+    # The emulator answers the newest fifty, whatever the page.
+    sources = ("apigateway", "cloudwatch", "monitoring", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sts")
+    of = lambda source: [{"AttributeKey": "EventSource", "AttributeValue": f"{source}.amazonaws.com"}]
+    lookup = client("cloudtrail").lookup_events
+    events = [event for source in sources for event in lookup(LookupAttributes=of(source))["Events"]]
     events = [json.loads(event["CloudTrailEvent"]) for event in events]
     ours = [call(event) for event in events if f"app/{application}" in event["userAgent"]]
     reads = ("Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "GET.", "HEAD.")
@@ -351,6 +360,7 @@ COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resou
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
 COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules)}
+COMMANDS |= watch.COMMANDS
 
 if __name__ == "__main__":
     if sys.argv[1:]:

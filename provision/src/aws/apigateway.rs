@@ -87,6 +87,14 @@ fn pointer(part: &str) -> String {
     part.replace('~', "~0").replace('/', "~1")
 }
 
+/// Whether the account lets API Gateway write logs: a setting of the account's, for all its APIs, and so
+/// not this stack's to make.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html#set-up-access-logging-permissions>
+pub async fn may_log(aws: &Aws) -> anyhow::Result<bool> {
+    let account = aws.apigateway.get_account().send().await.map_err(failed("apigateway:GET /account"))?;
+    Ok(account.cloudwatch_role_arn.is_some_and(|role| !role.is_empty()))
+}
+
 /// The id of our API: the recorded one where it exists, or else the one that carries our tag.
 ///
 /// Names of REST APIs are not unique and creating one knows no token, so without the tag a run that

@@ -66,6 +66,23 @@ pub(super) fn client(config: &SdkConfig) -> Client {
     Client::from_conf(config.build())
 }
 
+/// The states of the table and its indexes, and whether all are active.
+pub async fn health(aws: &Aws, names: &Names) -> anyhow::Result<Option<(String, bool)>> {
+    let Some(table) = describe(&aws.dynamodb, &names.table()).await? else { return Ok(None) };
+    let state = table.table_status().map_or("unknown", TableStatus::as_str);
+    let waiting = table
+        .global_secondary_indexes()
+        .iter()
+        .filter(|index| index.index_status() != Some(&IndexStatus::Active));
+    let waiting: Vec<&str> = waiting.filter_map(|index| index.index_name()).collect();
+    let well = table.table_status() == Some(&TableStatus::Active) && waiting.is_empty();
+    let indexes =
+        if waiting.is_empty() { String::new() } else { format!(", not yet: {}", waiting.join(", ")) };
+    // DynamoDB counts anew about every six hours.
+    let records = table.item_count().unwrap_or_default();
+    Ok(Some((format!("{state}, about {records} records{indexes}"), well)))
+}
+
 pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Table>> {
     let (client, name) = (&aws.dynamodb, names.table());
     let Some(table) = describe(client, &name).await? else { return Ok(None) };

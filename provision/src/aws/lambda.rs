@@ -8,7 +8,7 @@ use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     Architecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime,
-    State,
+    State, TracingConfig, TracingMode,
 };
 use contract::Function;
 use serde_json::Value;
@@ -67,6 +67,7 @@ fn configuration(answer: GetFunctionOutput) -> anyhow::Result<Configuration> {
         role: configuration.role.unwrap_or_default(),
         memory: configuration.memory_size.unwrap_or_default(),
         timeout: configuration.timeout.unwrap_or_default(),
+        tracing: configuration.tracing_config.and_then(|tracing| tracing.mode) == Some(TracingMode::Active),
         environment: configuration
             .environment
             .and_then(|environment| environment.variables)
@@ -86,16 +87,18 @@ async fn get(
     optional(get.send().await, "lambda:GetFunction", GONE)
 }
 
-/// The function's state and the outcome of its last update, as Lambda words them.
-pub async fn health(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<String>> {
-    let Some(configuration) =
-        get(&aws.lambda, &names.function(function), None).await?.and_then(|answer| answer.configuration)
-    else {
-        return Ok(None);
-    };
-    let state = configuration.state().map_or("unknown", State::as_str);
-    let update = configuration.last_update_status().map_or("unknown", LastUpdateStatus::as_str);
-    Ok(Some(format!("{state}, last update {update}")))
+/// The function's state, the outcome of its last update and its code, and whether all is well.
+pub async fn health(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<(String, bool)>> {
+    let Some(answer) = get(&aws.lambda, &names.function(function), None).await? else { return Ok(None) };
+    let Some(found) = answer.configuration.clone() else { return Ok(None) };
+    let state = found.state().map_or("unknown", State::as_str);
+    let update = found.last_update_status().map_or("unknown", LastUpdateStatus::as_str);
+    let well = matches!(found.state(), Some(State::Active | State::Inactive))
+        && found.last_update_status() == Some(&LastUpdateStatus::Successful);
+    let digest = configuration(answer)?.code.digest;
+    let digest: String = digest.trim_start_matches("sha256:").chars().take(8).collect();
+    let update = if update == "Successful" { String::new() } else { format!("last update {update}, ") };
+    Ok(Some((format!("{state}, {update}code {digest}"), well)))
 }
 
 /// How many functions may run at once in the account and region.
@@ -118,6 +121,11 @@ fn environment(desired: &Configuration) -> Environment {
     Environment::builder().set_variables(Some(desired.environment.clone().into_iter().collect())).build()
 }
 
+fn tracing(desired: &Configuration) -> TracingConfig {
+    let mode = if desired.tracing { TracingMode::Active } else { TracingMode::PassThrough };
+    TracingConfig::builder().mode(mode).build()
+}
+
 pub async fn create(
     aws: &Aws,
     names: &Names,
@@ -133,6 +141,7 @@ pub async fn create(
         .role(&configuration.role)
         .memory_size(configuration.memory)
         .timeout(configuration.timeout)
+        .tracing_config(tracing(configuration))
         .architectures(Architecture::from(configuration.code.architecture.as_str()))
         .environment(environment(configuration))
         .set_tags(Some(tags.clone().into_iter().collect()));
@@ -181,6 +190,7 @@ pub async fn update(
             .role(&desired.role)
             .memory_size(desired.memory)
             .timeout(desired.timeout)
+            .tracing_config(tracing(desired))
             .environment(environment(desired));
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("lambda:UpdateFunctionConfiguration"))?;

@@ -68,6 +68,16 @@ fn logs(operation: &str) -> Vec<Quota> {
     vec![quota(name, 5.0, 1.0, 10.0)]
 }
 
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
+fn cloudwatch(operation: &str) -> Vec<Quota> {
+    vec![match operation {
+        "DescribeAlarms" => quota("DescribeAlarms", 9.0, 1.0, 9.0),
+        "PutMetricAlarm" => quota("PutMetricAlarm", 3.0, 1.0, 3.0),
+        "DeleteAlarms" => quota("DeleteAlarms", 3.0, 1.0, 3.0),
+        _ => quota("CloudWatch", 10.0, 1.0, 10.0),
+    }]
+}
+
 /// S3 deletes 3,500 objects a second under one prefix, and one call takes a thousand.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>
 fn s3(method: &str, query: &str) -> Vec<Quota> {
@@ -93,6 +103,8 @@ fn quotas(request: &HttpRequest) -> Vec<Quota> {
             let target = request.headers().get("x-amz-target").unwrap_or_default();
             logs(target.rsplit_once('.').map_or("", |(_, operation)| operation))
         }
+        // Smithy's RPC v2 has the operation in the path: service/…/operation/PutMetricAlarm.
+        "monitoring" => cloudwatch(path.last().copied().unwrap_or_default()),
         "s3" => s3(request.method(), query),
         _ => vec![],
     }

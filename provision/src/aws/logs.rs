@@ -1,26 +1,24 @@
-//! CloudWatch Logs: one group a function, with a retention.
+//! CloudWatch Logs: one group a function, and one of the requests to the API, with a retention.
 
 use aws_sdk_cloudwatchlogs::Client;
-use contract::Function;
 use jiff::Timestamp;
 
 use super::{Aws, failed, optional, tag_changes};
-use crate::stack::Names;
 use crate::stack::resource::{LogGroup, managed_tags};
 
 fn arn(aws: &Aws, name: &str) -> String {
     aws.place.arn("logs", &format!("log-group:{name}"))
 }
 
-pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<LogGroup>> {
-    let (client, name) = (&aws.logs, names.log_group(function));
+pub async fn read(aws: &Aws, name: &str) -> anyhow::Result<Option<LogGroup>> {
+    let client = &aws.logs;
     let mut token = None;
     let group = loop {
         // The prefix finds longer names too, so there may be pages before the one we mean.
         let page =
-            client.describe_log_groups().log_group_name_prefix(&name).set_next_token(token).send().await;
+            client.describe_log_groups().log_group_name_prefix(name).set_next_token(token).send().await;
         let page = page.map_err(failed("logs:DescribeLogGroups"))?;
-        if let Some(group) = page.log_groups().iter().find(|group| group.log_group_name() == Some(&name)) {
+        if let Some(group) = page.log_groups().iter().find(|group| group.log_group_name() == Some(name)) {
             break group.clone();
         }
         match page.next_token {
@@ -28,7 +26,7 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
             None => return Ok(None),
         }
     };
-    let tags = client.list_tags_for_resource().resource_arn(arn(aws, &name)).send().await;
+    let tags = client.list_tags_for_resource().resource_arn(arn(aws, name)).send().await;
     let Some(tags) = optional(tags, "logs:ListTagsForResource", &["ResourceNotFoundException"])? else {
         return Ok(None);
     };
@@ -36,37 +34,30 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
     Ok(Some(LogGroup { tags, retention: group.retention_in_days() }))
 }
 
-pub async fn create(aws: &Aws, names: &Names, function: Function, desired: &LogGroup) -> anyhow::Result<()> {
-    let name = names.log_group(function);
+pub async fn create(aws: &Aws, name: &str, desired: &LogGroup) -> anyhow::Result<()> {
     let create = aws
         .logs
         .create_log_group()
-        .log_group_name(&name)
+        .log_group_name(name)
         .set_tags(Some(desired.tags.clone().into_iter().collect()));
     create.send().await.map_err(failed("logs:CreateLogGroup"))?;
-    retention(&aws.logs, &name, desired).await
+    retention(&aws.logs, name, desired).await
 }
 
-pub async fn update(
-    aws: &Aws,
-    names: &Names,
-    function: Function,
-    live: &LogGroup,
-    desired: &LogGroup,
-) -> anyhow::Result<()> {
-    let (client, name) = (&aws.logs, names.log_group(function));
+pub async fn update(aws: &Aws, name: &str, live: &LogGroup, desired: &LogGroup) -> anyhow::Result<()> {
+    let client = &aws.logs;
     let (set, unset) = tag_changes(&live.tags, &desired.tags);
     if !set.is_empty() {
         let call =
-            client.tag_resource().resource_arn(arn(aws, &name)).set_tags(Some(set.into_iter().collect()));
+            client.tag_resource().resource_arn(arn(aws, name)).set_tags(Some(set.into_iter().collect()));
         call.send().await.map_err(failed("logs:TagResource"))?;
     }
     if !unset.is_empty() {
-        let call = client.untag_resource().resource_arn(arn(aws, &name)).set_tag_keys(Some(unset));
+        let call = client.untag_resource().resource_arn(arn(aws, name)).set_tag_keys(Some(unset));
         call.send().await.map_err(failed("logs:UntagResource"))?;
     }
     if live.retention != desired.retention {
-        retention(client, &name, desired).await?;
+        retention(client, name, desired).await?;
     }
     Ok(())
 }
@@ -91,8 +82,8 @@ async fn retention(client: &Client, name: &str, desired: &LogGroup) -> anyhow::R
     }
 }
 
-pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<()> {
-    let answer = aws.logs.delete_log_group().log_group_name(names.log_group(function)).send().await;
+pub async fn delete(aws: &Aws, name: &str) -> anyhow::Result<()> {
+    let answer = aws.logs.delete_log_group().log_group_name(name).send().await;
     optional(answer, "logs:DeleteLogGroup", &["ResourceNotFoundException"]).map(|_| ())
 }
 

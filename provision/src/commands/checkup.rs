@@ -7,7 +7,7 @@ use anyhow::bail;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pack;
-use crate::aws::{Aws, http, iam, lambda};
+use crate::aws::{Aws, apigateway, http, iam, lambda};
 use crate::cli::{Code, Common};
 use crate::doctor::{self, Finding, Severity, statements};
 use crate::report;
@@ -82,9 +82,9 @@ async fn look(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Vec<Finding>
         "credentials",
         format!("{} in account {}, region {}", aws.caller, aws.place.account, aws.place.region),
     );
-    let (permissions, concurrency, clock) =
-        tokio::join!(permissions(aws, env, state), concurrency(aws), clock(aws));
-    vec![who, permissions, concurrency, clock]
+    let (permissions, concurrency, logs, clock) =
+        tokio::join!(permissions(aws, env, state), concurrency(aws), access_logs(aws), clock(aws));
+    vec![who, permissions, concurrency, logs, clock]
 }
 
 async fn state(common: &Common, settings: &Settings, aws: &Aws) -> Option<Finding> {
@@ -139,6 +139,19 @@ async fn concurrency(aws: &Aws) -> Finding {
         Err(error) => {
             let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
             Finding::warning(WHAT, format!("cannot be read: {first}"), "it may be fine")
+        }
+    }
+}
+
+async fn access_logs(aws: &Aws) -> Finding {
+    const WHAT: &str = "access logs";
+    const ADVICE: &str = "to have them, let API Gateway write logs: docs/observability.md, \"Access logs\"";
+    match apigateway::may_log(aws).await {
+        Ok(true) => Finding::ok(WHAT, "this account lets API Gateway write them"),
+        Ok(false) => Finding::warning(WHAT, "none: this account lets API Gateway write no logs", ADVICE),
+        Err(error) => {
+            let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
+            Finding::warning(WHAT, format!("cannot be read: {first}"), ADVICE)
         }
     }
 }

@@ -6,7 +6,7 @@ use contract::{Function, ROUTES, Route};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::resource::{Api, GatewayResponse, Integration, Method, Permission};
+use super::resource::{AccessLog, Api, GatewayResponse, Integration, Method, Permission};
 use super::{API_ID, LIVE, Names, Place, STAGE};
 use crate::settings::{Auth, Settings};
 
@@ -36,6 +36,30 @@ pub(super) fn fingerprint(api: &Api) -> String {
     let text = json!({"binary": api.binary_media_types, "methods": api.methods, "responses": api.responses});
     let digest = Sha256::digest(text.to_string());
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is logged of each request, those included that no function sees: without a key, over a quota.
+///
+/// Numbers that may be `-` stand in quotes. The variables are at
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html>.
+pub(super) fn access_log(place: &Place, names: &Names) -> AccessLog {
+    let fields = [
+        ("time", "requestTimeEpoch"),
+        ("requestId", "requestId"),
+        ("trace", "xrayTraceId"),
+        ("ip", "identity.sourceIp"),
+        ("apiKeyId", "identity.apiKeyId"),
+        ("method", "httpMethod"),
+        ("path", "path"),
+        ("status", "status"),
+        ("bytes", "responseLength"),
+        ("ms", "responseLatency"),
+        ("functionMs", "integrationLatency"),
+        ("error", "error.responseType"),
+    ];
+    let fields = fields.map(|(name, variable)| format!("\"{name}\":\"$context.{variable}\""));
+    let group = place.arn("logs", &format!("log-group:{}", names.access_log()));
+    AccessLog { group, format: format!("{{{}}}", fields.join(",")) }
 }
 
 /// Exactly our routes may call the function's alias, on our API and our stage.

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::resource::Role;
 use super::{Names, PULL_STATEMENT, Place};
+use crate::settings::Settings;
 
 pub(super) fn role_arn(place: &Place, names: &Names, function: Function) -> String {
     format!("arn:{}:iam::{}:role/{}", place.partition, place.account, names.role(function))
 }
 
-pub(super) fn role(place: &Place, names: &Names, function: Function) -> Role {
+pub(super) fn role(settings: &Settings, place: &Place, names: &Names, function: Function) -> Role {
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
@@ -18,6 +19,12 @@ pub(super) fn role(place: &Place, names: &Names, function: Function) -> Role {
     }]});
     let mut statements = vec![logs(place, names, function)];
     statements.extend(data(place, names, function));
+    if settings.watch.tracing {
+        // X-Ray has no resources to name.
+        // <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>
+        let traces = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+        statements.push(allow("Traces", &traces, &["*".to_owned()]));
+    }
     let policy = json!({"Version": "2012-10-17", "Statement": statements});
     Role { tags: names.tags(), trust, policy }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::settings::Package;
+use crate::settings::{Package, Quota};
 
 pub type Tags = BTreeMap<String, String>;
 
@@ -43,6 +43,8 @@ pub enum Resource {
     Permission(Permission),
     Stage(Stage),
     UsagePlan(UsagePlan),
+    Alarms(Alarms),
+    Dashboard(Dashboard),
 }
 
 impl Resource {
@@ -59,6 +61,8 @@ impl Resource {
             Resource::ApiKey(r) => Some(&r.tags),
             Resource::UsagePlan(r) => Some(&r.tags),
             Resource::Stage(r) => Some(&r.tags),
+            Resource::Alarms(r) => Some(&r.tags),
+            Resource::Dashboard(r) => Some(&r.tags),
             Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) => None,
         }
     }
@@ -77,6 +81,8 @@ impl Resource {
             Resource::ApiKey(r) => &mut r.tags,
             Resource::UsagePlan(r) => &mut r.tags,
             Resource::Stage(r) => &mut r.tags,
+            Resource::Alarms(r) => &mut r.tags,
+            Resource::Dashboard(r) => &mut r.tags,
             Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) => return self,
         };
         tags.extend(more.clone());
@@ -212,6 +218,8 @@ pub struct Configuration {
     pub memory: i32,
     /// Seconds.
     pub timeout: i32,
+    /// Whether Lambda sends traces to X-Ray.
+    pub tracing: bool,
     pub environment: BTreeMap<String, String>,
 }
 
@@ -282,6 +290,55 @@ pub struct Stage {
     /// Requests a second, over all callers.
     pub throttle_rate: f64,
     pub throttle_burst: i32,
+    /// Whether requests are traced by X-Ray.
+    pub tracing: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLog>,
+}
+
+/// All alarms of the stack, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Alarms {
+    pub tags: Tags,
+    #[serde(flatten)]
+    pub alarms: BTreeMap<String, Alarm>,
+}
+
+/// Raised where `statistic` is `at_least` that in each of so many periods.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Alarm {
+    pub namespace: String,
+    pub metric: String,
+    pub dimensions: BTreeMap<String, String>,
+    /// `Sum`, or a percentile such as `p99`.
+    pub statistic: String,
+    pub at_least: f64,
+    /// Seconds.
+    pub period: i32,
+    pub periods: i32,
+    /// `notBreaching`: no requests, no alarm.
+    pub missing_data: String,
+    /// ARNs of SNS topics.
+    pub tells: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Dashboard {
+    pub tags: Tags,
+    pub body: Value,
+}
+
+/// Where and how API Gateway logs each request, those included that no function sees.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AccessLog {
+    /// ARN of the log group.
+    pub group: String,
+    /// One line, with context variables.
+    pub format: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -292,4 +349,6 @@ pub struct UsagePlan {
     pub stages: BTreeSet<String>,
     /// Names of API keys.
     pub keys: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
 }

@@ -3,12 +3,14 @@
 use anyhow::Context;
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{
-    ApiKey as AwsKey, ApiStage, Deployment, Op, PatchOperation, UsagePlan as AwsPlan,
+    ApiKey as AwsKey, ApiStage, Deployment, Op, PatchOperation, QuotaPeriodType, QuotaSettings,
+    UsagePlan as AwsPlan,
 };
 
 use super::{GONE, NOT_YET, create_once, made, patch, set_tags};
 use crate::aws::{Aws, failed, optional, retry};
-use crate::stack::resource::{ApiKey, Stage, UsagePlan, managed_tags};
+use crate::settings::{Period, Quota};
+use crate::stack::resource::{AccessLog, ApiKey, Stage, UsagePlan, managed_tags};
 use crate::stack::{API_ID, Names, STACK_TAG, STAGE};
 
 const RATE: &str = "/*/*/throttling/rateLimit";
@@ -36,6 +38,12 @@ pub async fn read_stage(aws: &Aws, api: &str) -> anyhow::Result<Option<Stage>> {
         stale_deployments: stale.count(),
         throttle_rate: all.map_or(0.0, |all| all.throttling_rate_limit),
         throttle_burst: all.map_or(0, |all| all.throttling_burst_limit),
+        tracing: stage.tracing_enabled,
+        access_log: stage.access_log_settings().and_then(|log| {
+            // Some answers have the group's ARN with the `:*` of its streams.
+            let group = log.destination_arn()?.trim_end_matches(":*").to_owned();
+            Some(AccessLog { group, format: log.format().unwrap_or_default().to_owned() })
+        }),
     }))
 }
 
@@ -71,11 +79,28 @@ async fn deploy(client: &Client, api: &str, desired: &Stage) -> anyhow::Result<S
     .await
 }
 
-fn throttle(desired: &Stage) -> [PatchOperation; 2] {
-    [
-        patch(Op::Replace, RATE, &desired.throttle_rate.to_string()),
-        patch(Op::Replace, BURST, &desired.throttle_burst.to_string()),
-    ]
+/// What turns the settings of a stage into those that it should have.
+/// <https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch>
+fn settings(live: &Stage, desired: &Stage) -> Vec<PatchOperation> {
+    let mut patches = Vec::new();
+    if (live.throttle_rate, live.throttle_burst) != (desired.throttle_rate, desired.throttle_burst) {
+        patches.push(patch(Op::Replace, RATE, &desired.throttle_rate.to_string()));
+        patches.push(patch(Op::Replace, BURST, &desired.throttle_burst.to_string()));
+    }
+    if live.tracing != desired.tracing {
+        patches.push(patch(Op::Replace, "/tracingEnabled", &desired.tracing.to_string()));
+    }
+    match &desired.access_log {
+        Some(log) if live.access_log.as_ref() != Some(log) => {
+            patches.push(patch(Op::Replace, "/accessLogSettings/destinationArn", &log.group));
+            patches.push(patch(Op::Replace, "/accessLogSettings/format", &log.format));
+        }
+        None if live.access_log.is_some() => {
+            patches.push(PatchOperation::builder().op(Op::Remove).path("/accessLogSettings").build());
+        }
+        _ => (),
+    }
+    patches
 }
 
 pub async fn create_stage(aws: &Aws, api: &str, desired: &Stage) -> anyhow::Result<()> {
@@ -89,7 +114,9 @@ pub async fn create_stage(aws: &Aws, api: &str, desired: &Stage) -> anyhow::Resu
         .set_tags(Some(desired.tags.clone().into_iter().collect()));
     let answer = retry(NOT_YET, async || create.clone().send().await).await;
     answer.map_err(failed("apigateway:POST /restapis/stages"))?;
-    patch_stage(client, api, throttle(desired).to_vec()).await
+    let bare =
+        Stage { throttle_rate: 0.0, throttle_burst: 0, tracing: false, access_log: None, ..desired.clone() };
+    patch_stage(client, api, settings(&bare, desired)).await
 }
 
 async fn patch_stage(client: &Client, api: &str, patches: Vec<PatchOperation>) -> anyhow::Result<()> {
@@ -101,8 +128,9 @@ async fn patch_stage(client: &Client, api: &str, patches: Vec<PatchOperation>) -
 pub async fn update_stage(aws: &Aws, api: &str, live: &Stage, desired: &Stage) -> anyhow::Result<()> {
     let client = &aws.apigateway;
     set_tags(aws, &format!("/restapis/{api}/stages/{STAGE}"), &live.tags, &desired.tags).await?;
-    if (live.throttle_rate, live.throttle_burst) != (desired.throttle_rate, desired.throttle_burst) {
-        patch_stage(client, api, throttle(desired).to_vec()).await?;
+    let patches = settings(live, desired);
+    if !patches.is_empty() {
+        patch_stage(client, api, patches).await?;
     }
     if live.serves != desired.serves {
         let deployment = deploy(client, api, desired).await?;
@@ -220,6 +248,14 @@ pub async fn read_plan(aws: &Aws, names: &Names, api: Option<&str>) -> anyhow::R
         tags: managed_tags(plan.tags.unwrap_or_default()),
         stages: plan.api_stages.unwrap_or_default().into_iter().filter(ours).map(stage).collect(),
         keys: keys.into_iter().filter_map(|key| key.name).filter(|name| *name == names.stack).collect(),
+        quota: plan.quota.and_then(|quota| {
+            let period = match quota.period? {
+                QuotaPeriodType::Day => Period::Day,
+                QuotaPeriodType::Week => Period::Week,
+                _ => Period::Month,
+            };
+            Some(Quota { requests: quota.limit, period })
+        }),
     }))
 }
 
@@ -235,6 +271,7 @@ pub async fn create_plan(aws: &Aws, names: &Names, api: &str, desired: &UsagePla
         .create_usage_plan()
         .name(&names.stack)
         .set_api_stages(Some(stages))
+        .set_quota(desired.quota.map(quota))
         .set_tags(Some(tags));
     create_once(
         "apigateway:POST /usageplans",
@@ -261,12 +298,22 @@ pub async fn update_plan(
         (Op::Remove, live.stages.difference(&desired.stages)),
         (Op::Add, desired.stages.difference(&live.stages)),
     ];
-    let patches: Vec<PatchOperation> = stages
+    let mut patches: Vec<PatchOperation> = stages
         .into_iter()
         .flat_map(|(op, stages)| {
             stages.map(move |stage| patch(op.clone(), "/apiStages", &stage.replace(API_ID, api)))
         })
         .collect();
+    match desired.quota {
+        Some(quota) if live.quota != Some(quota) => {
+            patches.push(patch(Op::Replace, "/quota/limit", &quota.requests.to_string()));
+            patches.push(patch(Op::Replace, "/quota/period", period(quota).as_str()));
+        }
+        None if live.quota.is_some() => {
+            patches.push(PatchOperation::builder().op(Op::Remove).path("/quota").build());
+        }
+        _ => (),
+    }
     if !patches.is_empty() {
         let update = client.update_usage_plan().usage_plan_id(&id).set_patch_operations(Some(patches));
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
@@ -279,6 +326,18 @@ pub async fn update_plan(
         made(create.send().await, "apigateway:POST /usageplans/keys")?;
     }
     Ok(())
+}
+
+fn quota(quota: Quota) -> QuotaSettings {
+    QuotaSettings::builder().limit(quota.requests).period(period(quota)).build()
+}
+
+fn period(quota: Quota) -> QuotaPeriodType {
+    match quota.period {
+        Period::Day => QuotaPeriodType::Day,
+        Period::Week => QuotaPeriodType::Week,
+        Period::Month => QuotaPeriodType::Month,
+    }
 }
 
 /// A plan goes only when it covers no stage.

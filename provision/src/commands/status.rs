@@ -1,0 +1,82 @@
+//! `provision status`: every resource with its health, and the last hour.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use contract::path;
+
+use super::existing;
+use crate::aws::{Aws, cloudwatch, dynamodb, http, lambda};
+use crate::cli::Common;
+use crate::live::{self, Known};
+use crate::outputs::Outputs;
+use crate::report::{self, Row};
+use crate::settings::Auth;
+use crate::stack::{Id, Names};
+
+/// Exits with 1 where something is missing, sick, or raises an alarm.
+pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
+    let (settings, aws, record) = existing(common).await?;
+    let names = Names::new(&record.env, &record.region, &record.suffix);
+    let outputs = Outputs::new(&record, aws.endpoint.as_deref());
+    let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
+    // What says more of itself than that it is there is asked for that, and not read twice.
+    let special = |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Alarms);
+    let plain: Vec<Id> = Id::all().into_iter().filter(|id| !special(id)).collect();
+    let (live, mut rows, hours) = tokio::try_join!(
+        live::read_some(&aws, &names, &known, plain.clone()),
+        special_rows(&aws, &names, &outputs),
+        cloudwatch::last_hour(&aws, &names),
+    )?;
+    let optional = BTreeSet::from([Id::AccessLog, Id::Dashboard]);
+    let wanted = |id: &Id| match id {
+        Id::ApiKey | Id::UsagePlan => settings.auth == Auth::ApiKey,
+        id => !optional.contains(id) || live.contains_key(id),
+    };
+    for id in plain.into_iter().filter(wanted).filter(|id| *id != Id::Api) {
+        rows.push(Row::of(id, live.contains_key(&id).then(|| ("there".to_owned(), true))));
+    }
+    rows.sort_by_key(|row| row.id);
+    let well = report::status(&rows, &hours, &names, &aws.place, common.json)?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn special_rows(aws: &Aws, names: &Names, outputs: &Outputs) -> anyhow::Result<Vec<Row>> {
+    let functions = contract::Function::ALL.map(async |function| {
+        anyhow::Ok(Row::of(Id::Function(function), lambda::health(aws, names, function).await?))
+    });
+    let (table, functions, raised, api) = tokio::try_join!(
+        dynamodb::health(aws, names),
+        futures_util::future::try_join_all(functions),
+        cloudwatch::raised(aws, names),
+        async { anyhow::Ok(api(outputs).await) },
+    )?;
+    let mut rows = functions;
+    rows.push(Row::of(Id::Table, table));
+    rows.push(Row::of(Id::Api, api));
+    if let Some((raised, of)) = raised {
+        let prefix = format!("{}-", names.stack);
+        let short: Vec<&str> = raised.iter().map(|name| name.strip_prefix(&prefix).unwrap_or(name)).collect();
+        let health = if raised.is_empty() {
+            format!("all {of} quiet")
+        } else {
+            format!("RAISED: {}", short.join(", "))
+        };
+        rows.push(Row::of(Id::Alarms, Some((health, raised.is_empty()))));
+    }
+    Ok(rows)
+}
+
+/// Asked for a list as anyone may ask, so without the key; to be refused is an answer too.
+async fn api(outputs: &Outputs) -> Option<(String, bool)> {
+    let url = format!("{}{}?limit=1", outputs.api_url.as_deref()?, path::LIST);
+    let start = Instant::now();
+    Some(match http::status(&url, None).await {
+        Ok(status) if status < 404 => {
+            (format!("answers {status} in {} ms", start.elapsed().as_millis()), true)
+        }
+        Ok(status) => (format!("answers {status}"), false),
+        Err(error) => (format!("does not answer: {error:#}"), false),
+    })
+}

@@ -1,0 +1,79 @@
+use super::*;
+
+#[track_caller]
+fn check_error(text: &str, expected: &[&str]) {
+    let error = format!("{:#}", parse(text, "default").unwrap_err());
+    for part in expected {
+        assert!(error.contains(part), "{part:?} is not in:\n{error}");
+    }
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    let settings = parse("", "default").unwrap();
+    assert_eq!(settings.package, Package::Image);
+    assert_eq!(settings.auth, Auth::ApiKey);
+    assert_eq!(settings.functions[&Function::Upload].memory, 512);
+}
+
+#[test]
+fn the_file_in_the_repository_holds_the_defaults() {
+    let text = include_str!("../../../cloudpix.toml");
+    let (file, built_in) = (parse(text, "default").unwrap(), parse("", "default").unwrap());
+    assert_eq!(format!("{file:?}"), format!("{built_in:?}"));
+}
+
+#[test]
+fn an_environment_overrides_key_by_key() {
+    let text = "[defaults.upload]\nmemory = 1024\ntimeout = 9\n[env.staging.upload]\nmemory = 256\n";
+    let sizing = parse(text, "staging").unwrap().functions[&Function::Upload];
+    assert_eq!((sizing.memory, sizing.timeout), (256, 9));
+    assert_eq!(parse(text, "default").unwrap().functions[&Function::Upload].memory, 1024);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_known_ones() {
+    check_error("[defaults]\npackge = \"zip\"\n", &["line 2", "packge", "package"]);
+    check_error("[env.a.upload]\nmemry = 1\n", &["line 2", "memry", "memory"]);
+}
+
+#[test]
+fn a_wrong_type_is_refused_with_its_line() {
+    check_error("[defaults]\nmax-pixels = \"many\"\n", &["line 2", "max-pixels", "many"]);
+    check_error("[defaults]\npackage = \"tar\"\n", &["line 2", "tar", "image"]);
+}
+
+#[test]
+fn a_value_that_aws_would_refuse_is_refused_here_by_key() {
+    check_error("[defaults.list]\nmemory = 64\n", &["list.memory = 64", "128 to 10240"]);
+    check_error("[defaults]\nlog-retention-days = 31\n", &["log-retention-days = 31"]);
+    check_error("[defaults]\nallow-origin = \"example.com\"\n", &["allow-origin", "https://example.com"]);
+    check_error("[defaults]\nallow-origin = \"https://a'b\"\n", &["allow-origin"]);
+    check_error("[defaults]\nkeep-versions = 1\n", &["keep-versions = 1", "2 to 50"]);
+    check_error("[defaults.throttle]\nrate = nan\n", &["throttle.rate"]);
+    check_error("[defaults.quota]\nrequests = -1\n", &["quota.requests = -1"]);
+    check_error("[defaults.alarms]\ntopic = \"ops\"\n", &["alarms.topic = \"ops\"", "arn:aws:sns:"]);
+    check_error("[defaults.alarms]\nlatency-ms = 0\n", &["alarms.latency-ms = 0"]);
+    for wrong in ["", "s3:/", "s3://", "s3://A_b/c", "file:///tmp"] {
+        let text = format!("[defaults.state]\nbackend = {wrong:?}\n");
+        check_error(&text, &["state.backend", "s3://BUCKET/PREFIX"]);
+    }
+}
+
+#[test]
+fn a_teams_state_lies_in_a_bucket() {
+    let text = "[env.prod.state]\nbackend = \"s3://team-state/cloudpix/\"\n";
+    let (bucket, prefix) = ("team-state".to_owned(), "cloudpix".to_owned());
+    assert_eq!(parse(text, "prod").unwrap().state_bucket, Some(StateBucket { bucket, prefix }));
+    assert_eq!(parse(text, "default").unwrap().state_bucket, None);
+}
+
+#[test]
+fn an_environment_needs_a_name_that_a_bucket_can_carry() {
+    for bad in ["", "Prod", "a_b", "-a", "a-", "1a", "seventeen-letters", "日本"] {
+        assert!(check_environment_name(bad).is_err(), "{bad:?}");
+    }
+    for good in ["default", "a", "pr-12"] {
+        check_environment_name(good).unwrap();
+    }
+}

@@ -1,0 +1,119 @@
+//! Who watches over the stack: CloudWatch's alarms, and a dashboard to look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::Function;
+use serde_json::{Value, json};
+
+use super::resource::{Alarm, Alarms, Dashboard};
+use super::{Names, Place, STAGE};
+use crate::settings;
+
+/// What there may be an alarm about.
+const OF_FUNCTION: [&str; 3] = ["errors", "throttles", "slow"];
+
+impl Names {
+    /// Of every alarm that the stack can have.
+    pub fn alarms(&self) -> Vec<String> {
+        let of_function = Function::ALL
+            .into_iter()
+            .flat_map(|function| OF_FUNCTION.map(|what| format!("{}-{what}", self.function(function))));
+        of_function.chain([self.api_alarm()]).collect()
+    }
+
+    fn api_alarm(&self) -> String {
+        format!("{}-api-errors", self.stack)
+    }
+}
+
+/// One error of ours is one too many; a function that is slow may be so for ten minutes.
+///
+/// The metrics are at <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html> and
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html>.
+pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
+    let tells: BTreeSet<String> = settings.topic.iter().cloned().collect();
+    let alarm =
+        |namespace: &str, metric: &str, dimensions: &[(&str, String)], statistic: &str, at_least, periods| {
+            let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+            Alarm {
+                namespace: namespace.to_owned(),
+                metric: metric.to_owned(),
+                dimensions: dimensions.collect(),
+                statistic: statistic.to_owned(),
+                at_least,
+                period: 300,
+                periods,
+                missing_data: "notBreaching".to_owned(),
+                tells: tells.clone(),
+            }
+        };
+    let mut alarms = BTreeMap::new();
+    for function in Function::ALL {
+        let whose = [("FunctionName", names.function(function))];
+        let slow = f64::from(settings.latency_ms);
+        let of_function = [
+            alarm("AWS/Lambda", "Errors", &whose, "Sum", 1.0, 1),
+            alarm("AWS/Lambda", "Throttles", &whose, "Sum", 1.0, 1),
+            alarm("AWS/Lambda", "Duration", &whose, "p99", slow, 2),
+        ];
+        let name = |what: &str| format!("{}-{what}", names.function(function));
+        alarms.extend(OF_FUNCTION.map(name).into_iter().zip(of_function));
+    }
+    let api = [("ApiName", names.stack.clone()), ("Stage", STAGE.to_owned())];
+    alarms.insert(names.api_alarm(), alarm("AWS/ApiGateway", "5XXError", &api, "Sum", 1.0, 1));
+    Alarms { tags: names.tags(), alarms }
+}
+
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
+pub(super) fn dashboard(place: &Place, names: &Names) -> Dashboard {
+    let api = |metric: &str| json!(["AWS/ApiGateway", metric, "ApiName", names.stack, "Stage", STAGE]);
+    let of_each = |namespace: &str, metric: &str| {
+        let row = |function| json!([namespace, metric, "FunctionName", names.function(function)]);
+        Function::ALL.map(row).to_vec()
+    };
+    let table = |metric: &str| json!(["AWS/DynamoDB", metric, "TableName", names.table()]);
+    let widget = |title: &str, statistic: &str, metrics: Vec<Value>| {
+        json!({
+            "type": "metric", "width": 8, "height": 6,
+            "properties": {
+                "title": title, "stat": statistic, "period": 300, "region": place.region,
+                "view": "timeSeries", "metrics": metrics,
+            },
+        })
+    };
+    let lambda = |metric: &str| of_each("AWS/Lambda", metric);
+    let widgets = [
+        widget("Requests", "Sum", ["Count", "4XXError", "5XXError"].map(api).to_vec()),
+        widget("API latency, p99 (ms)", "p99", vec![api("Latency")]),
+        widget(
+            "Uploads",
+            "Sum",
+            vec![json!(["CloudPix", "Uploads", "FunctionName", names.function(Function::Upload)])],
+        ),
+        widget("Function errors", "Sum", [lambda("Errors"), lambda("Throttles")].concat()),
+        widget("Function duration, p99 (ms)", "p99", lambda("Duration")),
+        widget(
+            "Table: capacity units",
+            "Sum",
+            ["ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"].map(table).to_vec(),
+        ),
+    ];
+    Dashboard { tags: names.tags(), body: json!({ "widgets": widgets }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alarm_has_a_name_that_is_looked_for() {
+        let names = Names::new("staging", "eu-west-1", "ab12");
+        let settings = settings::Alarms { topic: None, latency_ms: 3000 };
+        let made: Vec<String> = alarms(&settings, &names).alarms.into_keys().collect();
+        let mut sought = names.alarms();
+        sought.sort();
+        assert_eq!(made, sought);
+        // More than ten cost money: <https://aws.amazon.com/cloudwatch/pricing/>.
+        assert!(made.len() <= 10, "{made:?}");
+    }
+}
