@@ -32,7 +32,7 @@ pub const STACK_TAG: &str = "cloudpix:stack";
 /// The alias of each function that the API calls. It names a published version.
 pub const LIVE: &str = "live";
 /// Id of our statement in a repository's policy.
-pub const PULL_STATEMENT: &str = "cloudpix-lambda-pulls";
+pub const PULL_STATEMENT: &str = "CloudpixLambdaPulls";
 /// Name of the inline policy on each role.
 pub const ROLE_POLICY: &str = "cloudpix";
 

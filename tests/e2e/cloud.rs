@@ -88,7 +88,7 @@ impl Emulator {
         command
     }
 
-    fn credentials(&self) -> [(&'static str, &str); 5] {
+    pub fn credentials(&self) -> [(&'static str, &str); 5] {
         [
             ("AWS_ENDPOINT_URL", &self.endpoint),
             ("AWS_ACCESS_KEY_ID", "test"),

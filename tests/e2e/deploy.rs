@@ -174,12 +174,12 @@ fn lambda_may_pull_by_a_statement_of_ours_and_others_stay() {
     let repository = "cloudpix-puller-upload";
     let ours = || stack.emulator.witness(&["pull_policy", repository]);
     let before = ours();
-    let statement = &before["cloudpix-lambda-pulls"];
+    let statement = &before["CloudpixLambdaPulls"];
     assert_eq!(statement["Principal"], json!({"Service": "lambda.amazonaws.com"}));
     let source = statement["Condition"]["ArnLike"]["aws:SourceArn"][0].as_str().unwrap();
     assert!(source.ends_with(":function:cloudpix-puller-upload"), "{source}");
     stack.emulator.witness(&["widen", repository]);
     assert_eq!(stack.json(&["apply", "--package", "zip"])["applied"].as_array().unwrap().len(), 1);
-    assert_eq!(&ours()["cloudpix-lambda-pulls"], statement);
+    assert_eq!(&ours()["CloudpixLambdaPulls"], statement);
     assert_eq!(ours()["theirs"]["Action"], "ecr:ListImages");
 }

@@ -31,7 +31,7 @@ const SEEN: &[(&str, &str, &str)] = &[
     ("Lambda function", "timeout", "3"),
     ("Lambda function", "environment.CLOUDPIX_TABLE", "\"another\""),
     ("Lambda function", "tags.cloudpix:env", "null"),
-    ("Lambda permission", "callers.cloudpix-", "null"),
+    ("Lambda permission", "callers.Cloudpix", "null"),
     ("REST API", "description", "\"mine now\""),
     ("REST API", "methods.GET /list", "null"),
     ("REST API", "methods.POST /upload.api-key-required", "false"),

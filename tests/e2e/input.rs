@@ -128,7 +128,7 @@ fn outputs_of_no_stack_say_so() {
 
 /// A refusal of the API: its status, RFC 9457's form, the field at fault, CORS for the browser.
 #[track_caller]
-fn check(what: &str, answer: &Answer, status: u16, field: Option<&str>) {
+pub fn check(what: &str, answer: &Answer, status: u16, field: Option<&str>) {
     let body = String::from_utf8_lossy(&answer.body);
     assert_eq!(answer.status, status, "{what}: {body}");
     assert_eq!(answer.header("content-type"), "application/problem+json", "{what}");

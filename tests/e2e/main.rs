@@ -26,6 +26,7 @@ mod operate;
 mod proxy;
 mod quota;
 mod repair;
+mod security;
 mod team;
 mod tidy;
 mod watch;

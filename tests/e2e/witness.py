@@ -8,6 +8,7 @@ import re
 import sys
 
 import boto3
+from botocore.exceptions import ClientError
 
 import watch
 
@@ -249,6 +250,65 @@ def user(name, policy):
     return {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
 
 
+def session():
+    """Credentials that end, as most people's do."""
+    credentials = client("sts").get_session_token()["Credentials"]
+    names = {"id": "AccessKeyId", "secret": "SecretAccessKey", "token": "SessionToken"}
+    return {name: credentials[field] for name, field in names.items()}
+
+
+def log_lines(stack):
+    """What every function of the stack has said."""
+    groups = everything(("logs", "describe_log_groups"), "logGroups", logGroupNamePrefix=f"/aws/lambda/{stack}-")
+    found = (everything(("logs", "filter_log_events"), "events", logGroupName=group["logGroupName"]) for group in groups)
+    return [event["message"] for events in found for event in events]
+
+
+def refusal(call):
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+def plain_http(bucket):
+    """Answers to an administrator's requests without TLS, under the policy as it is and as it is on AWS.
+
+    Not to the account's own key: the emulator lets that do everything, and AWS does not.
+    """
+    all_ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    key = user(f"admin-of-{bucket}", json.dumps(all_))
+    bare = {"Bucket": bucket}
+    policy = json.loads(client("s3").get_bucket_policy(**bare)["Policy"])
+    s3 = boto3.client("s3", aws_access_key_id=key["id"], aws_secret_access_key=key["secret"])
+    calls = {
+        "list": lambda: s3.list_objects_v2(**bare),
+        "get": lambda: s3.get_object(**bare, Key="uploads/none"),
+        "put": lambda: s3.put_object(**bare, Key="uploads/none", Body=b"plain"),
+    }
+    here = {name: refusal(call) for name, call in calls.items()}
+    exempt = policy["Statement"][0]["Condition"].pop("NotIpAddress")
+    client("s3").put_bucket_policy(**bare, Policy=json.dumps(policy))
+    on_aws = {name: refusal(call) for name, call in calls.items()}
+    return {"policy": policy, "exempt": exempt, "here": here, "onAws": on_aws}
+
+
+def expose(bucket):
+    """Answers to all the ways to make a bucket or an object public."""
+    s3, bare, key = client("s3"), {"Bucket": bucket}, "uploads/exposed"
+    read = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [read]})
+    everyone = 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    return {
+        "bucket ACL": refusal(lambda: s3.put_bucket_acl(**bare, ACL="public-read")),
+        "bucket grant": refusal(lambda: s3.put_bucket_acl(**bare, GrantRead=everyone)),
+        "object with ACL": refusal(lambda: s3.put_object(**bare, Key=key, Body=b"", ACL="public-read")),
+        "object with grant": refusal(lambda: s3.put_object(**bare, Key=key, Body=b"", GrantRead=everyone)),
+        "policy": refusal(lambda: s3.put_bucket_policy(**bare, Policy=policy)),
+    }
+
+
 def drop_buckets(prefix):
     for bucket in client("s3").list_buckets(Prefix=prefix)["Buckets"]:
         client("s3").delete_bucket(Bucket=bucket["Name"])
@@ -359,7 +419,7 @@ def theirs(stack, bucket):
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
 COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
-COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules)}
+COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules, session, log_lines, plain_http, expose)}
 COMMANDS |= watch.COMMANDS
 
 if __name__ == "__main__":

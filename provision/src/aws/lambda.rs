@@ -263,7 +263,9 @@ pub async fn read_permission(
         .with_context(|| format!("read the policy of the function {}", names.function(function)))?;
     let mut callers = BTreeMap::new();
     for statement in policy["Statement"].as_array().into_iter().flatten() {
-        let Some(id) = statement["Sid"].as_str().filter(|id| id.starts_with("cloudpix-")) else { continue };
+        // IAM's grammar has letters and digits alone in a Sid; what earlier versions wrote had more.
+        let ours = |id: &&str| id.starts_with("Cloudpix") || id.starts_with("cloudpix-");
+        let Some(id) = statement["Sid"].as_str().filter(ours) else { continue };
         let service = statement["Principal"]["Service"].as_str() == Some("apigateway.amazonaws.com");
         let condition = &statement["Condition"]["ArnLike"]["AWS:SourceArn"];
         let caller = condition.as_str().filter(|_| service).unwrap_or("anything else");

@@ -66,7 +66,7 @@ pub(super) fn access_log(place: &Place, names: &Names) -> AccessLog {
 pub(super) fn permission(place: &Place, function: Function) -> Permission {
     let callers = ROUTES.iter().filter(|route| route.function == function).map(|route| {
         let Route { method, path, .. } = route;
-        let id = format!("cloudpix-{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        let id = format!("Cloudpix{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
         (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{}", any_parameter(path))))
     });
     Permission { callers: callers.collect() }

@@ -30,9 +30,12 @@ pub(super) fn role(settings: &Settings, place: &Place, names: &Names, function: 
 }
 
 /// No `logs:CreateLogGroup`: the group is ours, and a function must not bring it back after a destroy.
+/// AWS's reference has `CreateLogStream` on the group, its error messages have it on the stream.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html>
 fn logs(place: &Place, names: &Names, function: Function) -> Value {
     let group = place.arn("logs", &format!("log-group:{}", names.log_group(function)));
-    allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], &[format!("{group}:log-stream:*")])
+    let streams = format!("{group}:log-stream:*");
+    allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], &[group, streams])
 }
 
 fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
