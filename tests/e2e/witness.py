@@ -308,6 +308,14 @@ def drift(stack, bucket, api):
     at = {"FunctionName": name, "Qualifier": "live"}
     statement = json.loads(functions.get_policy(**at)["Policy"])["Statement"][0]["Sid"]
     functions.remove_permission(StatementId=statement, **at)
+    for statement in ("cloudpix-GET-old", "theirs"):
+        functions.add_permission(
+            FunctionName=name,
+            StatementId=statement,
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn=arn.replace(":lambda:", ":execute-api:").replace(f"function:{name}", f"{api}/v1/GET/old"),
+        )
 
     gateway.update_rest_api(
         restApiId=api, patchOperations=[{"op": "replace", "path": "/description", "value": "mine now"}]
@@ -340,6 +348,11 @@ def theirs(stack, bucket):
         "table": [tag for tag in tags if tag["Key"] == "theirs"],
         "role": [tag for tag in client("iam").list_role_tags(RoleName=role)["Tags"] if tag["Key"] == "theirs"],
         "function": function["Tags"].get("theirs"),
+        "permissions": [
+            statement
+            for statement in json.loads(client("lambda").get_policy(FunctionName=f"{stack}-upload")["Policy"])["Statement"]
+            if statement["Sid"] == "theirs"
+        ],
         "lifecycle": [
             rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] if rule["ID"] == "theirs"
         ],
