@@ -88,12 +88,23 @@ def census(stack):
 
 
 def changes(application):
-    """The mutating calls that the client with this application id in its user agent made."""
+    """What the client with this application id in its user agent asked for: how many calls, those that change
+    something, and those that ECR was sent, with the repository."""
     events = everything(("cloudtrail", "lookup_events"), "Events")
     events = [json.loads(event["CloudTrailEvent"]) for event in events]
-    ours = [call(event) for event in events if f"app/{application}" in event["userAgent"]]
+    events = [event for event in events if f"app/{application}" in event["userAgent"]]
+    ours = [call(event) for event in events]
     reads = ("Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "GET.", "HEAD.")
-    return {"all": len(ours), "mutating": sorted(name for name in ours if not name.startswith(reads))}
+    ecr = [
+        (event["eventName"], event["requestParameters"].get("repositoryName"))
+        for event in events
+        if event["eventSource"] == "ecr.amazonaws.com"
+    ]
+    return {
+        "all": len(ours),
+        "mutating": sorted(name for name in ours if not name.startswith(reads)),
+        "ecr": sorted(ecr),
+    }
 
 
 def call(event):
