@@ -9,8 +9,9 @@ ifndef PORT
 PORT := $(shell cat .local/emulator/port 2>/dev/null || echo 4566)
 endif
 # What everything is built for: this machine.
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 ifndef TARGET
-TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+TARGET := $(HOST)
 endif
 # What the functions that go to AWS are built for: the same, or Linux on ARCH (x86_64 or arm64).
 FUNCTIONS_TARGET := $(if $(ARCH),$(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu,$(TARGET))
@@ -18,17 +19,19 @@ FUNCTIONS_TARGET := $(if $(ARCH),$(subst arm64,aarch64,$(ARCH))-unknown-linux-gn
 # A function's image holds one file and no C library, so the library goes into the binary.
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
-# For another architecture than this machine's, the linker is Debian's cross compiler.
-ifneq ($(FUNCTIONS_TARGET),$(TARGET))
-CROSS_COMPILER := $(if $(findstring aarch64,$(FUNCTIONS_TARGET)),aarch64-linux-gnu-gcc,x86_64-linux-gnu-gcc)
-ifeq ($(FUNCTIONS_TARGET),aarch64-unknown-linux-gnu)
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= $(CROSS_COMPILER)
-else
-export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER ?= $(CROSS_COMPILER)
+# For another machine than this one: with Debian's cross compiler where it is installed, else in Docker,
+# else with zig, which brings a C compiler and musl. It links no static glibc.
+BUILDER := cargo
+ifneq ($(FUNCTIONS_TARGET),$(HOST))
+CROSS_COMPILER := $(subst -unknown,,$(FUNCTIONS_TARGET))-gcc
+BUILDER := $(if $(filter %-musl,$(FUNCTIONS_TARGET)),zig,$(or \
+	$(if $(shell command -v $(CROSS_COMPILER)),cargo),$(shell docker version >/dev/null 2>&1 && echo docker),zig))
+export CARGO_TARGET_$(shell echo $(FUNCTIONS_TARGET) | tr a-z- A-Z_)_LINKER ?= $(CROSS_COMPILER)
 endif
-# Where that is missing, the Dockerfile's.
-WITH_DOCKER := $(if $(shell command -v $(CROSS_COMPILER)),,1)
+ifeq ($(BUILDER),zig)
+FUNCTIONS_TARGET := $(FUNCTIONS_TARGET:gnu=musl)
 endif
+BUILD_NEEDS := $(if $(filter docker,$(BUILDER)),,need-target) $(if $(filter zig,$(BUILDER)),tools)
 
 # Relocations packed, as glibc reads them since 2.36, are a quarter megabyte less to load at a cold start.
 PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
@@ -47,7 +50,7 @@ LOCAL_AWS = env -u AWS_PROFILE -u AWS_SESSION_TOKEN \
 LOCAL_STACK = --env local --state-dir .local/state
 LOCAL_PICTURE = tests/images/coffee.jpg
 
-# What tests need beside Docker, and cross-compilation without a cross compiler.
+# What the test of the images needs beside Docker, and cross-compilation without a cross compiler.
 TOOLS = .local/tools
 
 # Fuzzing: cargo-fuzz installed beside what is built, and what the fuzzers have learned so far.
@@ -65,7 +68,7 @@ UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
-	build test tools fuzz bench bench-provision bench-cold bench-languages lint fmt check clean need-cargo need-python need-function
+	build test tools fuzz bench bench-provision bench-cold bench-languages lint fmt check clean need-cargo need-target need-python need-function
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -115,12 +118,14 @@ status: $(LOCAL)/provision ## Print every resource with its health
 	@$(LOCAL)/provision status $(ON_ENV)
 
 ##@ Develop
-build: need-cargo ## Build the functions for AWS; ARCH=arm64 for Graviton
-ifdef WITH_DOCKER
+build: need-cargo $(BUILD_NEEDS) ## Build the functions for AWS; ARCH=arm64 for Graviton
+ifeq ($(BUILDER),docker)
 	@echo "there is no $(CROSS_COMPILER) here, so Docker cross-compiles" >&2
 	@$(foreach function,upload list,DOCKER_BUILDKIT=1 docker build --quiet --build-arg FUNCTION=$(function) \
 		--platform linux/$(patsubst x86_64,amd64,$(ARCH)) --output type=local,dest=$(RELEASE)/$(function).image . && \
 		mv $(RELEASE)/$(function).image/bootstrap $(RELEASE)/$(function) &&) rm -r $(RELEASE)/*.image
+else ifeq ($(BUILDER),zig)
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" cargo zigbuild --release --target $(FUNCTIONS_TARGET) -p upload -p list
 else
 	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list
 endif
@@ -131,7 +136,7 @@ test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of 
 	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
 
-tools: $(TOOLS)/bin/cargo-lambda ## Install cargo-lambda, for the test of the images
+tools: $(TOOLS)/bin/cargo-lambda ## Install cargo-lambda and zig, from PyPI
 
 $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 	@$(PYTHON) -m venv $(TOOLS)
@@ -203,6 +208,10 @@ need-function:
 need-cargo:
 	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \
 		echo "error: Rust (cargo) is missing; https://rustup.rs installs it" >&2; exit 1; }
+
+need-target:
+	@test -e "$$(rustc --print target-libdir --target $(FUNCTIONS_TARGET))" || { echo "error: Rust lacks" \
+		"$(FUNCTIONS_TARGET); install it: rustup target add $(FUNCTIONS_TARGET)" >&2; exit 1; }
 
 need-python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing, for the embedded AWS;" \

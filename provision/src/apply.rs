@@ -17,7 +17,7 @@ use crate::interrupt::{Interrupted, Orderly};
 use crate::live::{self, Known};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
-use crate::stack::resource::{Alarms, Resource};
+use crate::stack::resource::{Alarms, Permission, Resource};
 use crate::stack::{Id, Names};
 use crate::state::{Record, Store};
 
@@ -185,7 +185,7 @@ impl Site<'_> {
             }
             (Id::Alias(f), Resource::Alias(desired)) => lambda::create_alias(aws, names, f, desired).await,
             (Id::Permission(f), Resource::Permission(desired)) => {
-                lambda::set_permission(aws, names, f, &self.api()?, &BTreeMap::new(), &desired.callers).await
+                lambda::set_permission(aws, names, f, &self.api()?, &Permission::default(), desired).await
             }
             (Id::Api, Resource::Api(desired)) => {
                 let api = apigateway::create(aws, names, desired).await?;
@@ -230,7 +230,7 @@ impl Site<'_> {
             }
             (Id::Alias(f), _, R::Alias(desired)) => lambda::update_alias(aws, names, f, desired).await,
             (Id::Permission(f), R::Permission(live), R::Permission(desired)) => {
-                lambda::set_permission(aws, names, f, &self.api()?, &live.callers, &desired.callers).await
+                lambda::set_permission(aws, names, f, &self.api()?, live, desired).await
             }
             (Id::Api, R::Api(live), R::Api(desired)) => {
                 apigateway::update(aws, &self.api()?, live, desired).await
@@ -267,7 +267,7 @@ impl Site<'_> {
             (Id::Function(f), _) => lambda::delete(aws, names, f).await,
             (Id::Alias(f), _) => lambda::delete_alias(aws, names, f).await,
             (Id::Permission(f), Resource::Permission(live)) => {
-                lambda::set_permission(aws, names, f, "", &live.callers, &BTreeMap::new()).await
+                lambda::set_permission(aws, names, f, "", live, &Permission::default()).await
             }
             (Id::Api, _) => {
                 apigateway::delete(aws, &self.api()?).await?;

@@ -102,6 +102,26 @@ fn a_deploy_with_nothing_changed_makes_no_mutating_call() {
 }
 
 #[test]
+fn a_push_of_an_unchanged_image_is_one_read_for_each_repository() {
+    if skipped() {
+        return;
+    }
+    let (stack, build) = (Stack::alone("pushed"), Build::new());
+    stack.json(&["apply", "--yes"]);
+    let ecr = |application: &str| {
+        let mut command = stack.deploy(&build, &["--no-smoke-test"]);
+        let output = command.env("AWS_SDK_UA_APP_ID", application).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        stack.emulator.witness(&["changes", application])["ecr"].clone()
+    };
+    let read = |function: &str| json!(["BatchGetImage", format!("cloudpix-pushed-{function}")]);
+    assert_eq!(ecr("unchanged"), json!([read("list"), read("upload")]));
+    build.change("list");
+    let changed = ecr("changed").to_string();
+    assert!(changed.contains("PutImage"), "the witness sees no push: {changed}");
+}
+
+#[test]
 fn a_version_that_does_not_do_its_work_is_taken_back() {
     if skipped() {
         return;

@@ -32,6 +32,7 @@ const SEEN: &[(&str, &str, &str)] = &[
     ("Lambda function", "environment.CLOUDPIX_TABLE", "\"another\""),
     ("Lambda function", "tags.cloudpix:env", "null"),
     ("Lambda permission", "callers.Cloudpix", "null"),
+    ("Lambda permission", "unqualified.cloudpix-GET-old", ""),
     ("REST API", "description", "\"mine now\""),
     ("REST API", "methods.GET /list", "null"),
     ("REST API", "methods.POST /upload.api-key-required", "false"),
@@ -78,4 +79,6 @@ fn each_managed_field_that_drifts_is_named_with_its_values_and_mended() {
     stack.json(&["apply", "--yes", "--package", "zip"]);
     assert_eq!(stack.json(&["plan", "--package", "zip"])["changes"], json!([]));
     assert_eq!(stack.emulator.witness(&["theirs", "cloudpix-drifted", &outputs.bucket]), theirs);
+    let census = stack.emulator.witness(&["census", "cloudpix-drifted"]).to_string();
+    assert!(!census.contains("cloudpix-GET-old"), "a right past the alias is left: {census}");
 }

@@ -152,7 +152,8 @@ fn command_lines() -> String {
     let mut all = String::new();
     for process in std::fs::read_dir("/proc").unwrap() {
         let line = std::fs::read(process.unwrap().path().join("cmdline")).unwrap_or_default();
-        all += &format!("{}\n", String::from_utf8_lossy(&line).replace('\0', " "));
+        all.push_str(&String::from_utf8_lossy(&line).replace('\0', " "));
+        all.push('\n');
     }
     all
 }

@@ -94,16 +94,27 @@ def census(stack):
 
 
 def changes(application):
-    """The mutating calls that the client with this application id in its user agent made."""
+    """What the client with this application id in its user agent asked for: how many calls, those that change
+    something, and those that ECR was sent, with the repository."""
     # The emulator answers the newest fifty, whatever the page.
     sources = ("apigateway", "cloudwatch", "monitoring", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sts")
     of = lambda source: [{"AttributeKey": "EventSource", "AttributeValue": f"{source}.amazonaws.com"}]
     lookup = client("cloudtrail").lookup_events
     events = [event for source in sources for event in lookup(LookupAttributes=of(source))["Events"]]
     events = [json.loads(event["CloudTrailEvent"]) for event in events]
-    ours = [call(event) for event in events if f"app/{application}" in event["userAgent"]]
+    events = [event for event in events if f"app/{application}" in event["userAgent"]]
+    ours = [call(event) for event in events]
     reads = ("Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "GET.", "HEAD.")
-    return {"all": len(ours), "mutating": sorted(name for name in ours if not name.startswith(reads))}
+    ecr = [
+        (event["eventName"], event["requestParameters"].get("repositoryName"))
+        for event in events
+        if event["eventSource"] == "ecr.amazonaws.com"
+    ]
+    return {
+        "all": len(ours),
+        "mutating": sorted(name for name in ours if not name.startswith(reads)),
+        "ecr": sorted(ecr),
+    }
 
 
 def call(event):
@@ -377,6 +388,14 @@ def drift(stack, bucket, api):
     at = {"FunctionName": name, "Qualifier": "live"}
     statement = json.loads(functions.get_policy(**at)["Policy"])["Statement"][0]["Sid"]
     functions.remove_permission(StatementId=statement, **at)
+    for statement in ("cloudpix-GET-old", "theirs"):
+        functions.add_permission(
+            FunctionName=name,
+            StatementId=statement,
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn=arn.replace(":lambda:", ":execute-api:").replace(f"function:{name}", f"{api}/v1/GET/old"),
+        )
 
     gateway.update_rest_api(
         restApiId=api, patchOperations=[{"op": "replace", "path": "/description", "value": "mine now"}]
@@ -409,6 +428,11 @@ def theirs(stack, bucket):
         "table": [tag for tag in tags if tag["Key"] == "theirs"],
         "role": [tag for tag in client("iam").list_role_tags(RoleName=role)["Tags"] if tag["Key"] == "theirs"],
         "function": function["Tags"].get("theirs"),
+        "permissions": [
+            statement
+            for statement in json.loads(client("lambda").get_policy(FunctionName=f"{stack}-upload")["Policy"])["Statement"]
+            if statement["Sid"] == "theirs"
+        ],
         "lifecycle": [
             rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] if rule["ID"] == "theirs"
         ],

@@ -248,24 +248,46 @@ pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
     .await
 }
 
-/// Of the policy of the function's alias, the statements that let API Gateway call it and bear our ids.
+/// Who may call the function's alias, and the function past it, by statements that bear our ids.
+///
+/// An alias has a policy of its own, and what is allowed on the function itself is not allowed on it:
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_GetPolicy.html>, `Qualifier`.
 pub async fn read_permission(
     aws: &Aws,
     names: &Names,
     function: Function,
     api: Option<&str>,
 ) -> anyhow::Result<Option<Permission>> {
-    let policy = aws.lambda.get_policy().function_name(names.function(function)).qualifier(LIVE).send().await;
-    let Some(policy) = optional(policy, "lambda:GetPolicy", GONE)?.and_then(|answer| answer.policy) else {
-        return Ok(None);
+    let name = names.function(function);
+    let (callers, unqualified) =
+        tokio::try_join!(callers(aws, &name, Some(LIVE), api), callers(aws, &name, None, api))?;
+    let permission = Permission { callers, unqualified };
+    Ok((permission != Permission::default()).then_some(permission))
+}
+
+async fn callers(
+    aws: &Aws,
+    name: &str,
+    qualifier: Option<&str>,
+    api: Option<&str>,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let get = aws.lambda.get_policy().function_name(name).set_qualifier(qualifier.map(str::to_owned));
+    let Some(policy) = optional(get.send().await, "lambda:GetPolicy", GONE)?.and_then(|it| it.policy) else {
+        return Ok(BTreeMap::new());
     };
-    let policy: Value = serde_json::from_str(&policy)
-        .with_context(|| format!("read the policy of the function {}", names.function(function)))?;
+    let policy: Value =
+        serde_json::from_str(&policy).with_context(|| format!("read the policy of the function {name}"))?;
+    let suffix = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
+    let resource = aws.place.arn("lambda", &format!("function:{name}{suffix}"));
     let mut callers = BTreeMap::new();
     for statement in policy["Statement"].as_array().into_iter().flatten() {
         // IAM's grammar has letters and digits alone in a Sid; what earlier versions wrote had more.
         let ours = |id: &&str| id.starts_with("Cloudpix") || id.starts_with("cloudpix-");
         let Some(id) = statement["Sid"].as_str().filter(ours) else { continue };
+        // An emulator tells those of the alias with those of the function.
+        if statement["Resource"] != resource {
+            continue;
+        }
         let service = statement["Principal"]["Service"].as_str() == Some("apigateway.amazonaws.com");
         let condition = &statement["Condition"]["ArnLike"]["AWS:SourceArn"];
         let caller = condition.as_str().filter(|_| service).unwrap_or("anything else");
@@ -273,25 +295,24 @@ pub async fn read_permission(
             api.map_or(caller.to_owned(), |api| caller.replace(&format!(":{api}/"), &format!(":{API_ID}/")));
         callers.insert(id.to_owned(), caller);
     }
-    Ok((!callers.is_empty()).then_some(Permission { callers }))
+    Ok(callers)
 }
 
-/// One statement after another: Lambda loses one of two that are added at the same time.
+/// One statement after another: Lambda loses one of two that are added at the same time. What is to go does
+/// so last, so that the API may call the function all the while.
 pub async fn set_permission(
     aws: &Aws,
     names: &Names,
     function: Function,
     api: &str,
-    live: &BTreeMap<String, String>,
-    desired: &BTreeMap<String, String>,
+    live: &Permission,
+    desired: &Permission,
 ) -> anyhow::Result<()> {
     let (client, name) = (&aws.lambda, names.function(function));
-    for id in live.iter().filter(|(id, caller)| desired.get(*id) != Some(caller)).map(|(id, _)| id) {
-        let remove = client.remove_permission().function_name(&name).qualifier(LIVE).statement_id(id);
-        let answer = retry(NOT_YET, async || remove.clone().send().await).await;
-        optional(answer, "lambda:RemovePermission", GONE)?;
-    }
-    for (id, caller) in desired.iter().filter(|(id, caller)| live.get(*id) != Some(caller)) {
+    for (id, caller) in desired.callers.iter().filter(|(id, caller)| live.callers.get(*id) != Some(caller)) {
+        if live.callers.contains_key(id) {
+            remove_permission(client, &name, Some(LIVE), id).await?;
+        }
         let add = client
             .add_permission()
             .function_name(&name)
@@ -301,10 +322,28 @@ pub async fn set_permission(
             .principal("apigateway.amazonaws.com")
             .source_arn(caller.replace(API_ID, api));
         match retry(NOT_YET, async || add.clone().send().await).await {
-            // Statements that differ were removed, so this is ours: the answer to an earlier try got lost.
+            // One that differs was removed, so this is ours: the answer to an earlier try got lost.
             Err(error) if says(&error, ("ResourceConflictException", "already exist")) => (),
             answer => answer.map(|_| ()).map_err(failed("lambda:AddPermission"))?,
         }
     }
+    for id in live.callers.keys().filter(|id| !desired.callers.contains_key(*id)) {
+        remove_permission(client, &name, Some(LIVE), id).await?;
+    }
+    for id in live.unqualified.keys().filter(|id| !desired.unqualified.contains_key(*id)) {
+        remove_permission(client, &name, None, id).await?;
+    }
     Ok(())
+}
+
+async fn remove_permission(
+    client: &Client,
+    name: &str,
+    qualifier: Option<&str>,
+    id: &str,
+) -> anyhow::Result<()> {
+    let remove = client.remove_permission().function_name(name).statement_id(id);
+    let remove = remove.set_qualifier(qualifier.map(str::to_owned));
+    let answer = retry(NOT_YET, async || remove.clone().send().await).await;
+    optional(answer, "lambda:RemovePermission", GONE).map(|_| ())
 }

@@ -69,7 +69,7 @@ pub(super) fn permission(place: &Place, function: Function) -> Permission {
         let id = format!("Cloudpix{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
         (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{}", any_parameter(path))))
     });
-    Permission { callers: callers.collect() }
+    Permission { callers: callers.collect(), unqualified: BTreeMap::new() }
 }
 
 /// In the ARN of a method, `*` stands for whatever a path parameter holds: `/images/*`.

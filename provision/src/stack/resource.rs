@@ -272,11 +272,13 @@ pub struct ApiKey {
     pub enabled: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Permission {
-    /// Who may call the function, by statement id: the ARN of one method of our API.
+    /// Who may call the function's alias, by statement id: the ARN of one method of our API.
     pub callers: BTreeMap<String, String>,
+    /// Who may call the function past its alias, which our API does not do: nobody.
+    pub unqualified: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
