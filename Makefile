@@ -70,11 +70,12 @@ UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 .PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
 	build test tools fuzz bench bench-provision bench-cold bench-languages lint fmt check clean need-cargo need-target need-python need-function
 
-help: ## Show this help
+# No more than a screen of 24 lines by 80 columns.
+help:
 	@awk 'BEGIN { FS = ":.*## " } \
-		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^##@ / { printf "%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nPORT=%s  TARGET=%s  PYTHON=%s\n' '$(PORT)' '$(TARGET)' '$(PYTHON)'
+	@printf 'PORT=%s  TARGET=%s  PYTHON=%s\n' '$(PORT)' '$(TARGET)' '$(PYTHON)'
 
 ##@ On this machine, without an AWS account
 local: need-python need-cargo ## Run all of CloudPix here; PORT=4600 picks the port
@@ -136,29 +137,33 @@ test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of 
 	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
 
-tools: $(TOOLS)/bin/cargo-lambda ## Install cargo-lambda and zig, from PyPI
+# Install cargo-lambda and zig, from PyPI.
+tools: $(TOOLS)/bin/cargo-lambda
 
 $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 	@$(PYTHON) -m venv $(TOOLS)
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools.txt
 	@touch $@
 
-bench-provision: need-python need-cargo ## Time provision, from nothing to nothing
+# Time provision, from nothing to nothing.
+bench-provision: need-python need-cargo
 	@$(PYTHON) local/emulator.py install
 	cargo build --release --target $(TARGET) -p provision -p upload -p list
 	@$(PYTHON) bench/provision.py $(abspath $(BUILT)/$(TARGET)/release/provision) $(abspath $(BUILT)/$(TARGET)/release)
 
-bench: need-cargo ## Time and weigh the functions; ARGS=--help says more
+bench: need-cargo ## Time the functions; bench-{cold,languages,provision} too
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/plain/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- $(ARGS)
 
-bench-cold: need-cargo ## Time the functions' starts, beside one that does nothing
+# Time the functions' starts, beside one that does nothing.
+bench-cold: need-cargo
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/empty/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- --cold $(ARGS)
 
-bench-languages: need-cargo need-python ## The same beside Python and Node.js, by CPU time
+# The same beside Python and Node.js, by CPU time.
+bench-languages: need-cargo need-python
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
 		echo "error: Node.js is missing, to compare with (Debian, Ubuntu: apt install nodejs npm)" >&2; exit 1; }
 	$(PYTHON) -m venv $(LANGUAGES)/python

@@ -110,3 +110,32 @@ fn every_call_that_changes_something_is_in_the_table() {
         calls.iter().map(camel).filter(|call| !architecture.contains(&format!("`{call}`"))).collect();
     assert!(missing.is_empty(), "not in ARCHITECTURE.md's table: {missing:?}");
 }
+
+/// `make` alone is a screen of a terminal, with a line left for the prompt.
+#[test]
+fn the_help_of_make_fits_a_screen() {
+    let output = std::process::Command::new("make").arg("help").current_dir(root()).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("make provision") && help.lines().count() < 24, "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+}
+
+/// docs/troubleshooting.md quotes what `provision` and the API say, in the first cell of each row.
+#[test]
+fn what_the_page_on_trouble_quotes_is_said_somewhere() {
+    let mut source = String::new();
+    for path in ["provision/src", "lambdas"].iter().flat_map(|folder| rust_files(&root().join(folder))) {
+        // A string that goes on in the next line is one string.
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut parts = text.split("\\\n");
+        source.push_str(parts.next().unwrap());
+        parts.for_each(|part| source.push_str(part.trim_start()));
+    }
+    let page = std::fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let cells = page.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next());
+    let quotes: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(quotes.len() > 30, "{quotes:?}");
+    for quote in quotes.into_iter().filter(|quote| quote.contains(' ')) {
+        assert!(source.contains(quote), "nobody says {quote:?}");
+    }
+}
