@@ -187,28 +187,49 @@ impl<'a> Progress<'a> {
     }
 
     pub fn show(&self, event: &Event<'_>) {
-        match event {
-            Event::Started(step) => {
-                let (doing, _) = step.action.participles();
-                let line = format!("{doing} {}", self.subject(step));
-                if console::user_attended_stderr() {
-                    self.running.borrow_mut().insert(step.id, self.bar(&line));
+        if console::user_attended_stderr() {
+            match event {
+                Event::Started(step) => {
+                    let (doing, _) = step.action.participles();
+                    let bar = self.bar(&format!("{doing} {}", self.subject(step)));
+                    self.running.borrow_mut().insert(step.id, bar);
                 }
+                Event::Progress(step, text) => {
+                    if let Some(bar) = self.running.borrow().get(&step.id) {
+                        bar.set_message(format!("{}: {text}", self.subject(step)));
+                        return;
+                    }
+                }
+                Event::Finished(step, _) | Event::Failed(step, _) => {
+                    if let Some(bar) = self.running.borrow_mut().remove(&step.id) {
+                        bar.finish_and_clear();
+                    }
+                }
+                Event::Stopping => (),
             }
-            Event::Progress(step, text) => match self.running.borrow().get(&step.id) {
-                Some(bar) => bar.set_message(format!("{}: {text}", self.subject(step))),
-                None => talk(&format!("  {}: {text}\n", self.subject(step))),
-            },
+        }
+        if let Some(line) = self.line(event) {
+            self.say(&line);
+        }
+    }
+
+    /// What stays on the screen, and all that a pipe gets.
+    fn line(&self, event: &Event<'_>) -> Option<String> {
+        match event {
+            Event::Started(_) => None,
+            Event::Progress(step, text) => Some(format!("  {}: {text}", self.subject(step))),
             Event::Finished(step, elapsed) => {
                 let (_, done) = step.action.participles();
                 let symbol = step.action.style().for_stderr().apply_to(step.action.symbol());
-                self.end(step, &format!("  {symbol} {done} {} ({})", self.subject(step), seconds(*elapsed)));
+                Some(format!("  {symbol} {done} {} ({})", self.subject(step), seconds(*elapsed)))
             }
             Event::Failed(step, error) => {
                 let symbol = style("✗").for_stderr().red();
-                self.end(step, &format!("  {symbol} {}: {}", self.subject(step), error.root_cause()));
+                Some(format!("  {symbol} {}: {}", self.subject(step), error.root_cause()))
             }
-            Event::Stopping => self.say("finishing what is under way; press Ctrl-C again to stop at once"),
+            Event::Stopping => {
+                Some("finishing what is under way; press Ctrl-C again to stop at once".to_owned())
+            }
         }
     }
 
@@ -239,13 +260,6 @@ impl<'a> Progress<'a> {
         bar.set_message(line.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
-    }
-
-    fn end(&self, step: &Step, line: &str) {
-        if let Some(bar) = self.running.borrow_mut().remove(&step.id) {
-            bar.finish_and_clear();
-        }
-        self.say(line);
     }
 }
 
