@@ -17,8 +17,8 @@ use crate::interrupt::{Interrupted, Orderly};
 use crate::live::{self, Known};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
-use crate::stack::resource::{Alarms, Permission, Resource};
-use crate::stack::{Id, Names};
+use crate::stack::resource::{Alarms, Alias, Configuration, Lambda, Permission, Resource};
+use crate::stack::{Id, Names, ROLE_ID};
 use crate::state::{Record, Store};
 
 /// What happens while a plan runs.
@@ -40,6 +40,8 @@ pub struct Site<'a> {
     pub artifacts: &'a BTreeMap<Function, Artifact>,
     pub store: &'a Store,
     pub record: RefCell<Record>,
+    /// Ids of roles that were made in this run.
+    pub roles: RefCell<BTreeMap<Function, String>>,
     /// Steps at once.
     pub parallelism: usize,
 }
@@ -157,6 +159,20 @@ impl Site<'_> {
         self.store.save(&record).await
     }
 
+    /// With the id of the role, where that was still to be made.
+    async fn with_role(&self, function: Function, desired: &Configuration) -> anyhow::Result<Configuration> {
+        if desired.role_id != ROLE_ID {
+            return Ok(desired.clone());
+        }
+        let made = self.roles.borrow().get(&function).cloned();
+        let role_id = match made {
+            Some(id) => id,
+            // The answer to its making got lost.
+            None => iam::id(self.aws, self.names, function).await?,
+        };
+        Ok(Configuration { role_id, ..desired.clone() })
+    }
+
     fn artifact(&self, function: Function) -> anyhow::Result<&Artifact> {
         self.artifacts
             .get(&function)
@@ -171,7 +187,11 @@ impl Site<'_> {
             (Id::LogGroup(_) | Id::AccessLog, Resource::LogGroup(desired)) => {
                 logs::create(aws, &names.of(id), desired).await
             }
-            (Id::Role(f), Resource::Role(desired)) => iam::create(aws, names, f, desired).await,
+            (Id::Role(f), Resource::Role(desired)) => {
+                let id = iam::create(aws, names, f, desired).await?;
+                self.roles.borrow_mut().insert(f, id);
+                Ok(())
+            }
             (Id::Repository(f), Resource::Repository(desired)) => ecr::create(aws, names, f, desired).await,
             (Id::Image(f), Resource::Image(_)) => match self.artifact(f)? {
                 Artifact::Image(image) => {
@@ -181,9 +201,14 @@ impl Site<'_> {
                 Artifact::Zip(_) => bail!("the function {} is packed as a zip file", f.name()),
             },
             (Id::Function(f), Resource::Function(desired)) => {
-                lambda::create(aws, names, f, desired, self.artifact(f)?).await
+                let configuration = self.with_role(f, &desired.configuration).await?;
+                let desired = Lambda { configuration, ..desired.clone() };
+                lambda::create(aws, names, f, &desired, self.artifact(f)?).await
             }
-            (Id::Alias(f), Resource::Alias(desired)) => lambda::create_alias(aws, names, f, desired).await,
+            (Id::Alias(f), Resource::Alias(desired)) => {
+                let configuration = self.with_role(f, &desired.configuration).await?;
+                lambda::create_alias(aws, names, f, &Alias { configuration, ..desired.clone() }).await
+            }
             (Id::Permission(f), Resource::Permission(desired)) => {
                 lambda::set_permission(aws, names, f, &self.api()?, &Permission::default(), desired).await
             }
@@ -226,9 +251,14 @@ impl Site<'_> {
                 ecr::update(aws, names, f, live, desired).await
             }
             (Id::Function(f), R::Function(live), R::Function(desired)) => {
-                lambda::update(aws, names, f, live, desired, self.artifact(f)?).await
+                let configuration = self.with_role(f, &desired.configuration).await?;
+                let desired = Lambda { configuration, ..desired.clone() };
+                lambda::update(aws, names, f, live, &desired, self.artifact(f)?).await
             }
-            (Id::Alias(f), _, R::Alias(desired)) => lambda::update_alias(aws, names, f, desired).await,
+            (Id::Alias(f), _, R::Alias(desired)) => {
+                let configuration = self.with_role(f, &desired.configuration).await?;
+                lambda::update_alias(aws, names, f, &Alias { configuration, ..desired.clone() }).await
+            }
             (Id::Permission(f), R::Permission(live), R::Permission(desired)) => {
                 lambda::set_permission(aws, names, f, &self.api()?, live, desired).await
             }

@@ -96,6 +96,7 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
         artifacts: &artifacts,
         store: &store,
         record: RefCell::new(record),
+        roles: RefCell::default(),
         parallelism: run.parallelism.into(),
     };
     let progress = Progress::new(&names);
@@ -188,6 +189,7 @@ impl Opened {
             artifacts: &BTreeMap::new(),
             store: &self.store,
             record: RefCell::new(self.record.clone()),
+            roles: RefCell::default(),
             parallelism: run.parallelism.into(),
         };
         let progress = Progress::new(&self.names);
@@ -344,7 +346,8 @@ async fn compare(
     let (may_log, (api, live)) = tokio::try_join!(apigateway::may_log(aws), look)?;
     let mut settings = settings.clone();
     settings.watch.access_logs &= may_log;
-    let desired = stack::desired(&settings, &aws.place, &names, packed);
+    let mut desired = stack::desired(&settings, &aws.place, &names, packed);
+    stack::know_roles(&mut desired, &live);
     let plan = refuse(plan::plan(&desired, &live, &names))?;
     Ok((plan, names, api))
 }

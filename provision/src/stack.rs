@@ -13,18 +13,20 @@ use serde_json::json;
 
 use resource::{
     Alias, ApiKey, Bucket, Code, Configuration, CorsRule, Image, Index, Lambda, LifecycleRule, LogGroup,
-    Repository, Resource, Stage, Table, Tags, UsagePlan,
+    Repository, Resource, Role, Stage, Table, Tags, UsagePlan,
 };
 
 use crate::settings::{Auth, Package, Settings};
 
 mod api;
-mod policy;
+pub mod policy;
 pub mod resource;
 mod watch;
 
 /// Stands for the REST API's id wherever an ARN or a stage names it.
 pub const API_ID: &str = "{api}";
+/// Stands for the id of a role that is still to be made.
+pub const ROLE_ID: &str = "{role}";
 /// The one stage of the API, and the last part of its URL on AWS.
 pub const STAGE: &str = "v1";
 /// Tag that says which stack a resource belongs to. Without it `provision` touches nothing.
@@ -281,6 +283,23 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
     stack
 }
 
+/// Fills in what AWS invented of the roles that there are.
+pub fn know_roles(desired: &mut Stack, live: &Stack) {
+    for function in Function::ALL {
+        let Some(Resource::Role(Role { id: Some(role_id), .. })) = live.get(&Id::Role(function)) else {
+            continue;
+        };
+        for id in [Id::Role(function), Id::Function(function), Id::Alias(function)] {
+            match desired.get_mut(&id) {
+                Some(Resource::Role(role)) => role.id = Some(role_id.clone()),
+                Some(Resource::Function(lambda)) => lambda.configuration.role_id.clone_from(role_id),
+                Some(Resource::Alias(alias)) => alias.configuration.role_id.clone_from(role_id),
+                _ => (),
+            }
+        }
+    }
+}
+
 fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {
     let rule = LifecycleRule {
         id: "cloudpix-expire-leftovers".to_owned(),
@@ -352,6 +371,7 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
     let configuration = Configuration {
         code: code.clone(),
         role: policy::role_arn(place, names, function),
+        role_id: ROLE_ID.to_owned(),
         memory: sizing.memory,
         timeout: sizing.timeout,
         tracing: settings.watch.tracing,

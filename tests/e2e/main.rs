@@ -15,6 +15,7 @@ mod cloud;
 mod contract;
 mod crash;
 mod crowd;
+mod damage;
 mod deploy;
 mod drift;
 mod image;

@@ -10,6 +10,7 @@ import sys
 import boto3
 from botocore.exceptions import ClientError
 
+import damage
 import watch
 
 
@@ -444,7 +445,7 @@ COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resou
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
 COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules, session, log_lines, plain_http, expose)}
-COMMANDS |= watch.COMMANDS
+COMMANDS |= watch.COMMANDS | damage.COMMANDS
 
 if __name__ == "__main__":
     if sys.argv[1:]:

@@ -24,7 +24,7 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
     let policy = policy.map_or(Ok(Value::Null), |answer| document(&answer.policy_document))?;
     let trust = role.assume_role_policy_document().map_or(Ok(Value::Null), document)?;
     let tags = role.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone()));
-    Ok(Some(Role { tags: managed_tags(tags), trust, policy }))
+    Ok(Some(Role { id: Some(role.role_id.clone()), tags: managed_tags(tags), trust, policy }))
 }
 
 /// IAM answers policy documents percent-encoded (RFC 3986).
@@ -38,9 +38,10 @@ fn tags(tags: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Vec<
     tags.into_iter().map(tag).collect()
 }
 
-pub async fn create(aws: &Aws, names: &Names, function: Function, desired: &Role) -> anyhow::Result<()> {
+/// Answers the id that IAM gave it.
+pub async fn create(aws: &Aws, names: &Names, function: Function, desired: &Role) -> anyhow::Result<String> {
     let (client, name) = (&aws.iam, names.role(function));
-    client
+    let made = client
         .create_role()
         .role_name(&name)
         .description(format!("What the Lambda function {} may do", names.function(function)))
@@ -49,7 +50,16 @@ pub async fn create(aws: &Aws, names: &Names, function: Function, desired: &Role
         .send()
         .await
         .map_err(failed("iam:CreateRole"))?;
-    put_policy(client, &name, &desired.policy).await
+    put_policy(client, &name, &desired.policy).await?;
+    Ok(made.role.context("iam:CreateRole answered no role")?.role_id)
+}
+
+/// The id of the role as it is now.
+pub async fn id(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<String> {
+    let get = aws.iam.get_role().role_name(names.role(function));
+    let answer =
+        retry(NOT_VISIBLE, async || get.clone().send().await).await.map_err(failed("iam:GetRole"))?;
+    Ok(answer.role.context("iam:GetRole answered no role")?.role_id)
 }
 
 async fn put_policy(client: &Client, role: &str, policy: &Value) -> anyhow::Result<()> {

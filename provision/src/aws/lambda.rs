@@ -17,7 +17,7 @@ use super::{Aws, NotYet, failed, optional, retry, says, tag_changes, wait};
 use crate::package::Artifact;
 use crate::settings::Package;
 use crate::stack::resource::{Code, Configuration, Lambda, Permission, managed_tags};
-use crate::stack::{API_ID, LIVE, Names, Place};
+use crate::stack::{API_ID, LIVE, Names, Place, policy};
 
 mod versions;
 
@@ -62,7 +62,9 @@ fn configuration(answer: GetFunctionOutput) -> anyhow::Result<Configuration> {
     };
     let architectures = configuration.architectures.unwrap_or_default();
     let architecture = architectures.first().unwrap_or(&Architecture::X8664).as_str().to_owned();
+    let role_id = configuration.description.as_deref().and_then(|text| text.strip_prefix(DESCRIPTION));
     Ok(Configuration {
+        role_id: role_id.unwrap_or_default().to_owned(),
         code: Code { package, digest: digest.unwrap_or_default(), architecture },
         role: configuration.role.unwrap_or_default(),
         memory: configuration.memory_size.unwrap_or_default(),
@@ -121,6 +123,13 @@ fn environment(desired: &Configuration) -> Environment {
     Environment::builder().set_variables(Some(desired.environment.clone().into_iter().collect())).build()
 }
 
+/// What a function is described with; its role's own id follows, by which a role made anew is known.
+const DESCRIPTION: &str = "CloudPix; of the role ";
+
+fn description(desired: &Configuration) -> String {
+    format!("{DESCRIPTION}{}", desired.role_id)
+}
+
 fn tracing(desired: &Configuration) -> TracingConfig {
     let mode = if desired.tracing { TracingMode::Active } else { TracingMode::PassThrough };
     TracingConfig::builder().mode(mode).build()
@@ -139,6 +148,7 @@ pub async fn create(
         .create_function()
         .function_name(&name)
         .role(&configuration.role)
+        .description(description(configuration))
         .memory_size(configuration.memory)
         .timeout(configuration.timeout)
         .tracing_config(tracing(configuration))
@@ -184,10 +194,20 @@ pub async fn update(
     let (live, desired) = (&live.configuration, &desired.configuration);
     let code = live.code.clone();
     if *live != (Configuration { code, ..desired.clone() }) {
+        if live.role_id != desired.role_id && live.role == desired.role {
+            // Lambda makes a new grant to a role where it is set to another one; the same is nothing to it.
+            let away = Function::ALL.into_iter().find(|other| *other != function).unwrap_or(function);
+            let away = policy::role_arn(&aws.place, names, away);
+            let update = client.update_function_configuration().function_name(&name).role(away);
+            let answer = retry(NOT_YET, async || update.clone().send().await).await;
+            answer.map_err(failed("lambda:UpdateFunctionConfiguration"))?;
+            ready(client, &name, None).await?;
+        }
         let update = client
             .update_function_configuration()
             .function_name(&name)
             .role(&desired.role)
+            .description(description(desired))
             .memory_size(desired.memory)
             .timeout(desired.timeout)
             .tracing_config(tracing(desired))

@@ -4,6 +4,7 @@
 //! holds that, in the alias's description, so a run that is killed in between is gone on with by the
 //! next `deploy` or `apply`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -60,6 +61,7 @@ pub async fn deploy(
         artifacts: &artifacts,
         store: &store,
         record: record.into(),
+        roles: RefCell::default(),
         // A few steps of each function; the slowest of them is what it takes.
         parallelism: 16,
     };

@@ -7,7 +7,7 @@ use super::resource::Role;
 use super::{Names, PULL_STATEMENT, Place};
 use crate::settings::Settings;
 
-pub(super) fn role_arn(place: &Place, names: &Names, function: Function) -> String {
+pub fn role_arn(place: &Place, names: &Names, function: Function) -> String {
     format!("arn:{}:iam::{}:role/{}", place.partition, place.account, names.role(function))
 }
 
@@ -26,7 +26,7 @@ pub(super) fn role(settings: &Settings, place: &Place, names: &Names, function: 
         statements.push(allow("Traces", &traces, &["*".to_owned()]));
     }
     let policy = json!({"Version": "2012-10-17", "Statement": statements});
-    Role { tags: names.tags(), trust, policy }
+    Role { id: None, tags: names.tags(), trust, policy }
 }
 
 /// No `logs:CreateLogGroup`: the group is ours, and a function must not bring it back after a destroy.

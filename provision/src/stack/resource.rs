@@ -164,6 +164,9 @@ pub struct LogGroup {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Role {
+    /// IAM's own id of the role, `AROA…`, which a role that is made anew under its name does not have.
+    #[serde(skip)]
+    pub id: Option<String>,
     pub tags: Tags,
     pub trust: Value,
     /// The inline policy named [`super::ROLE_POLICY`].
@@ -214,6 +217,8 @@ pub struct Configuration {
     pub code: Code,
     /// ARN.
     pub role: String,
+    /// [`Role::id`] as it was when the role was set. Lambda's grant is to that id and not to the name.
+    pub role_id: String,
     /// MiB.
     pub memory: i32,
     /// Seconds.
