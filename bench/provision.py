@@ -92,7 +92,13 @@ class slowed:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command = [ROOT / ".local/venv/bin/microburst", "--upstream", upstream, "--port", str(self.port)]
+        # microburst takes a megabyte of body, and a function's package has more.
+        program = (
+            "import functools, aiohttp.web as web; from microburst.cli import main;"
+            "web.Application = functools.partial(web.Application, client_max_size=64 << 20); main()"
+        )
+        python = ROOT / ".local/venv/bin/python"
+        command = [python, "-c", program, "--upstream", upstream, "--port", str(self.port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def __enter__(self):

@@ -295,9 +295,9 @@ pub fn exists_already(error: &anyhow::Error) -> bool {
 /// How AWS says "not yet": an error code, and a part of its message (empty: any).
 type NotYet = (&'static str, &'static str);
 
-/// Pauses of a retry or a wait: from a quarter of a second up to two, about two minutes in all.
+/// Pauses of a retry or a wait: from a twentieth of a second up to two, about two minutes in all.
 fn pauses() -> impl Iterator<Item = Duration> {
-    [100, 150, 250, 250, 500, 500, 1000, 1000]
+    [50, 100, 100, 100, 100, 150, 150, 250, 250, 500, 500, 1000, 1000]
         .into_iter()
         .chain(std::iter::repeat_n(2000, 58))
         .map(Duration::from_millis)

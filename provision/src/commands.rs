@@ -74,14 +74,16 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
     let store = Store::new(&common.state_dir, &settings, &aws);
     let _lock = store.lock().await?;
     let (mut record, drawn) = recorded(&aws, &store, &settings.env, Record::draw_suffix).await?;
-    if !drawn {
-        checkup::before_the_first_change(&aws, &settings).await?;
-    }
+    let checked =
+        async { if drawn { Ok(()) } else { checkup::before_the_first_change(&aws, &settings).await } };
+    let (checked, compared) = tokio::join!(checked, compare(&aws, &settings, &record, drawn, &packed));
+    // Who lacks permissions should hear of all of them, not of the first read that is refused.
+    checked?;
+    let (plan, names, api) = compared?;
     if store.load().await?.is_none() {
-        // The suffix is on disk before the bucket that bears it is asked for.
+        // The suffix is on disk before the bucket that bears it is made.
         store.save(&record).await?;
     }
-    let (plan, names, api) = compare(&aws, &settings, &record, drawn, &packed).await?;
     report::plan_to_person(&plan, &names, &aws.place);
     if plan.destroys() && !run.yes {
         report::confirm("Some of this deletes or replaces. Go on?", "--yes")?;

@@ -337,6 +337,8 @@ def drift(stack, bucket, api):
         Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
     )
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    kms = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [kms]})
     s3.delete_bucket_policy(Bucket=bucket)
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 9}}
@@ -357,6 +359,14 @@ def drift(stack, bucket, api):
     )
     dynamodb.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "OwnerIndex"}}])
     dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    index = {"IndexName": "UploadDateIndex", "ProvisionedThroughput": units}
+    dynamodb.update_table(
+        TableName=table,
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput=units,
+        GlobalSecondaryIndexUpdates=[{"Update": index}],
+    )
 
     name = f"{stack}-upload"
     logs.delete_retention_policy(logGroupName=f"/aws/lambda/{name}")

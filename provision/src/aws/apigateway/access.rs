@@ -273,14 +273,19 @@ pub async fn create_plan(aws: &Aws, names: &Names, api: &str, desired: &UsagePla
         .set_api_stages(Some(stages))
         .set_quota(desired.quota.map(quota))
         .set_tags(Some(tags));
-    create_once(
+    let made = create_once(
         "apigateway:POST /usageplans",
         async |once| create.clone().customize().config_override(once).send().await.map(|answer| answer.id),
         async || Ok(find_plan(aws, names).await?.and_then(|plan| plan.id)),
-    )
-    .await?;
-    let bare = UsagePlan { keys: [].into(), ..desired.clone() };
-    update_plan(aws, names, api, &bare, desired).await
+    );
+    let (id, key) = tokio::try_join!(made, find_key(aws, names))?;
+    if desired.keys.is_empty() { Ok(()) } else { add_key(aws, &id, key).await }
+}
+
+async fn add_key(aws: &Aws, plan: &str, key: Option<AwsKey>) -> anyhow::Result<()> {
+    let key = key.and_then(|key| key.id).context("the API key is gone; run again")?;
+    let create = aws.apigateway.create_usage_plan_key().usage_plan_id(plan).key_id(key).key_type("API_KEY");
+    made(create.send().await, "apigateway:POST /usageplans/keys").map(|_| ())
 }
 
 pub async fn update_plan(
@@ -320,10 +325,7 @@ pub async fn update_plan(
         answer.map_err(failed("apigateway:PATCH /usageplans"))?;
     }
     if desired.keys.difference(&live.keys).next().is_some() {
-        let key =
-            find_key(aws, names).await?.and_then(|key| key.id).context("the API key is gone; run again")?;
-        let create = client.create_usage_plan_key().usage_plan_id(&id).key_id(key).key_type("API_KEY");
-        made(create.send().await, "apigateway:POST /usageplans/keys")?;
+        add_key(aws, &id, find_key(aws, names).await?).await?;
     }
     Ok(())
 }

@@ -9,12 +9,15 @@ use std::fmt;
 
 use anyhow::{Context, bail, ensure};
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{AliasConfiguration, AliasRoutingConfiguration, FunctionConfiguration};
+use aws_sdk_lambda::types::{
+    AliasConfiguration, AliasRoutingConfiguration, FunctionConfiguration, LastUpdateStatus, State,
+};
 use contract::Function;
 use serde::Serialize;
 
-use super::{GONE, NOT_YET, configuration, get, ready};
+use super::{GONE, NOT_YET, configuration, get, ready, settled};
 use crate::aws::{Aws, failed, is, optional, pauses, retry, wait};
 use crate::stack::resource::{Alias, Configuration};
 use crate::stack::{LIVE, Names};
@@ -189,9 +192,7 @@ pub async fn delete_alias(aws: &Aws, names: &Names, function: Function) -> anyho
 async fn publish(client: &Client, name: &str, desired: &Configuration) -> anyhow::Result<String> {
     let mut pauses = pauses();
     loop {
-        ready(client, name, None).await?;
-        let latest =
-            get(client, name, None).await?.with_context(|| format!("the function {name} is gone"))?;
+        let latest = latest(client, name).await?;
         let revision = latest.configuration.as_ref().and_then(|it| it.revision_id.clone());
         ensure!(
             configuration(latest)? == *desired,
@@ -209,10 +210,26 @@ async fn publish(client: &Client, name: &str, desired: &Configuration) -> anyhow
             continue;
         }
         let answer = answer.map_err(failed("lambda:PublishVersion"))?;
+        let done = answer.state == Some(State::Active)
+            && answer.last_update_status == Some(LastUpdateStatus::Successful);
         let version = answer.version.context("lambda:PublishVersion answered no version")?;
-        ready(client, name, Some(&version)).await?;
+        if !done {
+            ready(client, name, Some(&version)).await?;
+        }
         return Ok(version);
     }
+}
+
+/// The function, once its last change is done.
+async fn latest(client: &Client, name: &str) -> anyhow::Result<GetFunctionOutput> {
+    wait(&format!("the function {name}"), async || {
+        let answer =
+            get(client, name, None).await?.with_context(|| format!("the function {name} is gone"))?;
+        let configuration = answer.configuration.as_ref();
+        let settled = configuration.map_or(Ok(None), |configuration| settled(name, configuration))?;
+        Ok(settled.map(|()| answer))
+    })
+    .await
 }
 
 /// Points the alias at `version`, on the condition that it is still as `live` says.
