@@ -52,6 +52,8 @@ LOCAL_PICTURE = tests/images/coffee.jpg
 
 # What the test of the images needs beside Docker, and cross-compilation without a cross compiler.
 TOOLS = .local/tools
+# The second emulator, for one test.
+MOTO = .local/moto
 
 # Fuzzing: cargo-fuzz installed beside what is built, and what the fuzzers have learned so far.
 FUZZ_SECONDS ?= 60
@@ -131,7 +133,7 @@ else
 	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list
 endif
 
-test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of their own
+test: need-python need-cargo $(MOTO)/installed ## Run all tests, end to end on an embedded AWS of their own
 	@$(PYTHON) local/emulator.py install
 	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
 	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
@@ -139,6 +141,12 @@ test: need-python need-cargo ## Run all tests, end to end on an embedded AWS of 
 
 # Install cargo-lambda and zig, from PyPI.
 tools: $(TOOLS)/bin/cargo-lambda
+
+$(MOTO)/installed: tests/moto.txt
+	@echo "installing moto into $(MOTO) (once, up to a minute)" >&2
+	@$(PYTHON) -m venv $(MOTO)
+	@$(MOTO)/bin/pip install --quiet --disable-pip-version-check --requirement tests/moto.txt
+	@touch $@
 
 $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 	@$(PYTHON) -m venv $(TOOLS)

@@ -23,6 +23,7 @@ mod images;
 mod input;
 mod lifecycle;
 mod local;
+mod moto;
 mod operate;
 mod proxy;
 mod quota;

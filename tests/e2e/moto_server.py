@@ -10,6 +10,7 @@ import re
 import sys
 
 import cbor2
+from moto.apigateway.models import apigateway_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 
@@ -23,6 +24,8 @@ class Mended:
 
     def __call__(self, environ, start_response):
         answer, rpc = {}, RPC.fullmatch(environ["PATH_INFO"])
+        environ["sent"] = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(environ["sent"])
         if rpc:
             self.as_json(environ, rpc)
 
@@ -39,14 +42,22 @@ class Mended:
             body = re.sub(rb"(</?)GetBucketVersioning\w+", rb"\1VersioningConfiguration", body)
         kept = {name.lower(): value for name, value in answer["headers"]}
         headers = {**kept, **headers, "content-length": str(len(body))}
+        if environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] == "/restapis":
+            self.keep_binary_types(environ, body)
         start_response(answer["status"], list(headers.items()))
         return [body]
 
     @staticmethod
+    def keep_binary_types(environ, body):
+        """CreateRestApi forgets them."""
+        api = apigateway_backends["123456789012"]["us-east-1"].get_rest_api(json.loads(body)["id"])
+        api.binaryMediaTypes = json.loads(environ["sent"])["binaryMediaTypes"]
+
+    @staticmethod
     def as_json(environ, rpc):
         """moto knows CloudWatch's operations as JSON alone, and the SDK sends them as CBOR."""
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        body = json.dumps(cbor2.loads(body) if body else {}, default=str).encode()
+        sent = environ["sent"]
+        body = json.dumps(cbor2.loads(sent) if sent else {}, default=str).encode()
         environ.update({
             "PATH_INFO": "/",
             "REQUEST_URI": "/",
