@@ -80,13 +80,15 @@ impl Outputs {
     pub async fn wait_until_it_answers(&self) -> anyhow::Result<()> {
         let url = format!("{}/list?limit=1", self.api_url.as_deref().context(NO_API)?);
         let mut last = String::new();
-        for _ in 0..60 {
+        for attempt in 0..60 {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
             match http::status(&url, self.api_key.as_deref()).await {
                 Ok(200) => return Ok(()),
                 Ok(status) => last = format!("it answers {status}"),
                 Err(error) => last = format!("{error:#}"),
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         bail!(
             "the API at {url} does not list images after a minute: {last}; look at the logs of the function {}",

@@ -163,9 +163,9 @@ fn which() -> fn(&Call) -> bool {
     if std::env::var_os("CLOUDPIX_KILL_READS").is_some() { |_| true } else { Call::mutates }
 }
 
-/// At every call in CI, by `CLOUDPIX_KILLS=all`; at one in eight where somebody waits.
+/// At every call in CI, by `CLOUDPIX_KILLS=all`; at one in sixteen where somebody waits.
 fn stride() -> usize {
-    if std::env::var("CLOUDPIX_KILLS").as_deref() == Ok("all") { 1 } else { 8 }
+    if std::env::var("CLOUDPIX_KILLS").as_deref() == Ok("all") { 1 } else { 16 }
 }
 
 fn kill_everywhere(env: &'static str, verdict: &Verdict) {

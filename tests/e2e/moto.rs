@@ -22,7 +22,7 @@ impl Moto {
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("`make test` installs moto");
         let begin = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begin.elapsed() < Duration::from_secs(60), "moto does not start");
+            assert!(begin.elapsed() < Duration::from_mins(1), "moto does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
         Moto { server, port }

@@ -272,7 +272,11 @@ impl Request {
         let operation = match (target, action) {
             (Some((_, operation)), _) => operation.to_owned(),
             (None, Some(action)) => action.to_owned(),
-            _ => self.head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned(),
+            _ => {
+                let line = self.head.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
+                // Smithy's RPC v2 has the operation in the path.
+                line.split_once("/operation/").map_or(line, |(_, operation)| operation).to_owned()
+            }
         };
         Call { number, service, operation, at: Instant::now() }
     }

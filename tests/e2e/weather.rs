@@ -24,6 +24,22 @@ const IN_APPLY: &[Hazard] = &[
         "The role defined for the function cannot be assumed by Lambda.",
     ),
     (
+        "lambda POST /2015-03-31/functions",
+        1,
+        400,
+        "InvalidParameterValueException",
+        "Lambda was unable to configure access to your environment variables because the KMS key is invalid for \
+         CreateGrant. Please check your KMS key settings. KMS Exception: InvalidArnException",
+    ),
+    (
+        "lambda POST /2015-03-31/functions",
+        1,
+        400,
+        "InvalidParameterValueException",
+        "Source image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/x@sha256:00 does not exist. Provide a valid \
+         source image.",
+    ),
+    (
         "lambda POST /2015-03-31/functions/cloudpix-storm-upload/policy",
         2,
         409,
@@ -197,6 +213,64 @@ fn what_does_not_pass_ends_the_run_with_resource_call_code_request_and_next_step
         }
         lab.passes(DESTROY);
     }
+}
+
+/// What S3 answers 200 to can have failed all the same, key by key.
+#[test]
+fn an_object_that_cannot_be_deleted_ends_the_run_and_the_bucket_stays() {
+    if skipped() {
+        return;
+    }
+    let mut lab = Lab::shared("held");
+    lab.passes(APPLY);
+    let bucket = lab.stack.outputs().bucket;
+    lab.ask(&["write", &bucket, "uploads/held.jpg", "x"]);
+    lab.proxy.judge(|call| {
+        if call.service == "s3" && call.operation.starts_with("POST") && call.operation.contains("delete") {
+            let error = "<Error><Key>uploads/held.jpg</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+            return Verdict::Answer(200, vec![], format!("<DeleteResult>{error}</DeleteResult>"));
+        }
+        Verdict::Pass
+    });
+    let (status, said) = lab.proxy.run(&mut lab.command(&["destroy", "--yes", "--delete-images"]));
+    assert_eq!(status.code(), Some(1), "{said}");
+    let told = "s3:DeleteObject: 1 of 1 objects were refused, the first being uploads/held.jpg: AccessDenied";
+    assert!(said.contains(told) && said.contains("run again to go on"), "{said}");
+    assert_eq!(lab.ask(&["objects", &bucket]), json!(["uploads/held.jpg"]));
+    lab.passes(&["destroy", "--yes", "--delete-images"]);
+    assert_eq!(lab.census(), json!([]));
+}
+
+/// API Gateway tells its machines of a deployment one by one.
+#[test]
+fn the_first_requests_after_a_deployment_may_fail() {
+    if skipped() {
+        return;
+    }
+    let lab = Lab::shared("fresh");
+    lab.proxy.judge(|_| Verdict::Pass);
+    let functions = crate::cloud::binaries();
+    let apply = |arguments: &[&str]| {
+        let mut command = lab.command(arguments);
+        command.env("CLOUDPIX_FUNCTIONS", &functions);
+        lab.proxy.run(&mut command)
+    };
+    let (status, said) = apply(&["apply", "--yes", "--package", "zip"]);
+    assert!(status.success(), "{said}");
+    let failures = Arc::new(AtomicUsize::new(0));
+    let count = failures.clone();
+    lab.proxy.judge(move |call| {
+        let request = call.operation.contains("/_user_request_/list");
+        if request && count.fetch_add(1, Ordering::SeqCst) < 2 {
+            return Verdict::Answer(403, vec![], json!({"message": "Forbidden"}).to_string());
+        }
+        Verdict::Pass
+    });
+    let picture = crate::cloud::root().join("tests/images/coffee.jpg");
+    let (status, said) = apply(&["outputs", "--curl", picture.to_str().unwrap()]);
+    assert!(status.success(), "{said}");
+    assert_eq!(failures.load(Ordering::SeqCst), 3, "two that fail and one that does not");
+    lab.passes(DESTROY);
 }
 
 /// A function that failed does not become active by waiting.
