@@ -8,7 +8,8 @@
 #
 #   docker build --target prebuilt --build-arg FUNCTION=list -t cloudpix-list .
 #
-# Lambda takes one image manifest, no index with attestations: push with `--provenance=false`.
+# Lambda takes one image manifest, no index with attestations: push with `--provenance=false`. The image is
+# as `provision` packs it, but for the time of its file and a PATH that Docker adds.
 
 # A function's crate: upload or list.
 ARG FUNCTION=upload

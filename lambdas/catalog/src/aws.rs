@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -42,15 +42,17 @@ pub struct Aws {
 
 impl Aws {
     pub fn new(environment: &Environment) -> anyhow::Result<Aws> {
-        let roots = match &environment.ca_bundle {
-            None => AMAZON_ROOTS.to_owned(),
+        let trusted = match &environment.ca_bundle {
+            None => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
             Some(path) => {
-                std::fs::read_to_string(path).with_context(|| format!("read AWS_CA_BUNDLE {path}"))?
+                trust(&std::fs::read_to_string(path).with_context(|| format!("read AWS_CA_BUNDLE {path}"))?)?
             }
         };
-        let tls = TlsContext::builder().with_trust_store(trust(&roots)?).build().context("set up TLS")?;
-        let http =
+        let tls = TlsContext::builder().with_trust_store(trusted).build().context("set up TLS")?;
+        let client =
             Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https();
+        // Asked to validate itself, the client would decode all roots once more, for a connector that it drops.
+        let http = http_client_fn(move |settings, components| client.http_connector(settings, components));
         Ok(Aws {
             region: environment.region.clone(),
             credentials: environment.credentials.clone(),
