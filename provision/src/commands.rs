@@ -119,9 +119,7 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
     let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
     let of_record = Outputs::new(&record, aws.endpoint.as_deref());
     progress.wait("the smoke test", release.settle(&Function::ALL, of_record, test)).await?;
-    for function in release::moved(&plan) {
-        release.prune(function, settings.package).await?;
-    }
+    release.prune_after(&plan, settings.package).await?;
     report::applied(&plan, &done, &names, &outputs, common.json)?;
     if aws.endpoint.is_none() {
         report::next_steps(&outputs.env);

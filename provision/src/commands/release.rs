@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use contract::Function;
+use futures_util::future::try_join_all;
 
 use super::{Packed, existing, pack, refuse};
 use crate::apply::{self, Site};
@@ -19,7 +20,7 @@ use crate::cli::{Code as CodeFlags, Common};
 use crate::interrupt::Orderly;
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Action, Plan};
 use crate::report::{self, Progress};
 use crate::settings::Package;
 use crate::smoke;
@@ -70,9 +71,7 @@ pub async fn deploy(
     let outputs = Outputs::new(&site.record.into_inner(), aws.endpoint.as_deref());
     let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
     let tried = progress.wait("the smoke test", release.settle(packed.keys(), outputs, test)).await?;
-    for function in moved(&plan) {
-        release.prune(function, settings.package).await?;
-    }
+    release.prune_after(&plan, settings.package).await?;
     report::deployed(&plan, &done, &tried, &names, common.json)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -114,10 +113,10 @@ fn check_package(function: Function, is: &Code, wanted: &Code) -> anyhow::Result
     )
 }
 
-/// The functions whose alias the plan touches.
-pub(super) fn moved(plan: &Plan) -> impl Iterator<Item = Function> {
-    plan.steps.iter().filter_map(|step| match step.id {
-        Id::Alias(function) => Some(function),
+/// The functions that have a version more than before.
+fn moved(plan: &Plan) -> impl Iterator<Item = Function> {
+    plan.steps.iter().filter_map(|step| match (step.id, &step.action) {
+        (Id::Alias(function), Action::Update { .. }) => Some(function),
         _ => None,
     })
 }
@@ -142,8 +141,11 @@ impl Release<'_> {
         let (mut outputs, mut with_key) = (outputs, false);
         let (mut tried, mut failures) = (BTreeMap::new(), Vec::new());
         let stop = Orderly::begin();
-        for &function in functions {
-            let Some(live) = lambda::live(self.aws, self.names, function).await? else { continue };
+        let live = functions.into_iter().map(async |&function| {
+            anyhow::Ok((function, lambda::live(self.aws, self.names, function).await?))
+        });
+        for (function, live) in try_join_all(live).await? {
+            let Some(live) = live else { continue };
             let Note::Moved { version, after, trial: Trial::Pending } = &live.note else { continue };
             let settled = |trial| Note::Moved { version: version.clone(), after: after.clone(), trial };
             if *version != live.version {
@@ -200,8 +202,13 @@ impl Release<'_> {
         )))
     }
 
-    /// Deletes the versions beyond the newest ones, and the images that no version uses any more.
-    pub(super) async fn prune(&self, function: Function, package: Package) -> anyhow::Result<()> {
+    /// Deletes what is too old of the functions that the plan brought a version of: versions beyond the
+    /// newest ones, and the images that no version uses any more.
+    pub(super) async fn prune_after(&self, plan: &Plan, package: Package) -> anyhow::Result<()> {
+        try_join_all(moved(plan).map(|function| self.prune(function, package))).await.map(|_| ())
+    }
+
+    async fn prune(&self, function: Function, package: Package) -> anyhow::Result<()> {
         let Release { aws, names, keep } = *self;
         let versions = lambda::versions(aws, names, function).await?;
         let Some(live) = versions.iter().find(|version| version.is_live()) else { return Ok(()) };
