@@ -295,9 +295,9 @@ pub fn exists_already(error: &anyhow::Error) -> bool {
 /// How AWS says "not yet": an error code, and a part of its message (empty: any).
 type NotYet = (&'static str, &'static str);
 
-/// Pauses of a retry or a wait: from a twentieth of a second up to two, about two minutes in all.
+/// Pauses of a retry or a wait: from a tenth of a second up to two, about two minutes in all.
 fn pauses() -> impl Iterator<Item = Duration> {
-    [50, 100, 100, 100, 100, 150, 150, 250, 250, 500, 500, 1000, 1000]
+    [100, 150, 250, 250, 500, 500, 1000, 1000]
         .into_iter()
         .chain(std::iter::repeat_n(2000, 58))
         .map(Duration::from_millis)
@@ -333,8 +333,11 @@ fn says<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, (code, text)
 }
 
 /// Asks until the answer is there: `probe` answers `None` for "not yet".
+///
+/// To ask costs next to nothing and most of what is waited for takes less than a second, so the first
+/// questions are close together.
 async fn wait<T>(what: &str, mut probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
-    let mut pauses = pauses();
+    let mut pauses = std::iter::repeat_n(Duration::from_millis(50), 16).chain(pauses());
     loop {
         if let Some(answer) = probe().await? {
             return Ok(answer);
