@@ -10,6 +10,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use contract::Function;
 use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 
 use crate::apply::{self, Done, Site};
 use crate::aws::{Aws, Door, apigateway, s3};
@@ -59,10 +60,10 @@ const UNDRAWN: &str = "{suffix}";
 pub async fn plan(common: &Common, code: &CodeFlags) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
     state::check(&common.state_dir, &settings).await?;
-    let (aws, (packed, _)) = connect_and_pack(&settings, code.functions.as_deref()).await?;
+    let (aws, packing) = connect_and_pack(&settings, code.functions.as_deref()).await?;
     let store = Store::new(&common.state_dir, &settings, &aws);
     let (record, drawn) = recorded(&aws, &store, &settings.env, || UNDRAWN.to_owned()).await?;
-    let (plan, names, _) = compare(&aws, &settings, &record, drawn, &packed).await?;
+    let Compared { plan, names, .. } = compare(&aws, &settings, &record, drawn, packing).await?;
     report::plan(&plan, &names, &aws.place, common.json)?;
     Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
@@ -70,16 +71,16 @@ pub async fn plan(common: &Common, code: &CodeFlags) -> anyhow::Result<ExitCode>
 pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
     state::check(&common.state_dir, &settings).await?;
-    let (aws, (packed, artifacts)) = connect_and_pack(&settings, code.functions.as_deref()).await?;
+    let (aws, packing) = connect_and_pack(&settings, code.functions.as_deref()).await?;
     let store = Store::new(&common.state_dir, &settings, &aws);
     let _lock = store.lock().await?;
     let (mut record, drawn) = recorded(&aws, &store, &settings.env, Record::draw_suffix).await?;
     let checked =
         async { if drawn { Ok(()) } else { checkup::before_the_first_change(&aws, &settings).await } };
-    let (checked, compared) = tokio::join!(checked, compare(&aws, &settings, &record, drawn, &packed));
+    let (checked, compared) = tokio::join!(checked, compare(&aws, &settings, &record, drawn, packing));
     // Who lacks permissions should hear of all of them, not of the first read that is refused.
     checked?;
-    let (plan, names, api) = compared?;
+    let Compared { plan, names, api, artifacts } = compared?;
     if store.load().await?.is_none() {
         // The suffix is on disk before the bucket that bears it is made.
         store.save(&record).await?;
@@ -283,14 +284,16 @@ async fn load_existing(store: &Store) -> anyhow::Result<Record> {
 }
 
 type Packed = BTreeMap<Function, Code>;
+/// The functions' packages, on their way.
+type Packing = JoinHandle<anyhow::Result<(Packed, BTreeMap<Function, Artifact>)>>;
 
 /// Asks who we are while the functions are packed.
-async fn connect_and_pack(
-    settings: &Settings,
-    folder: Option<&Path>,
-) -> anyhow::Result<(Aws, (Packed, BTreeMap<Function, Artifact>))> {
+async fn connect_and_pack(settings: &Settings, folder: Option<&Path>) -> anyhow::Result<(Aws, Packing)> {
     let door = Door::find().await?;
-    tokio::try_join!(door.open(), pack(settings, door.endpoint().is_some(), folder))
+    let (settings, emulated, folder) =
+        (settings.clone(), door.endpoint().is_some(), folder.map(Path::to_owned));
+    let packing = tokio::spawn(async move { pack(&settings, emulated, folder.as_deref()).await });
+    Ok((door.open().await?, packing))
 }
 
 /// Packs each function on a thread of its own: compressing is what takes the time.
@@ -333,23 +336,40 @@ fn functions_folder(emulated: bool) -> PathBuf {
     candidates.clone().find(built).unwrap_or_else(|| folder("gnu", "release"))
 }
 
-/// The plan, the names it is in, and the REST API's id where there is one.
+struct Compared {
+    plan: Plan,
+    names: Names,
+    /// The REST API's id, where there is one.
+    api: Option<String>,
+    artifacts: BTreeMap<Function, Artifact>,
+}
+
+/// What should be beside what is.
 async fn compare(
     aws: &Aws,
     settings: &Settings,
     record: &Record,
     drawn: bool,
-    packed: &Packed,
-) -> anyhow::Result<(Plan, Names, Option<String>)> {
+    packing: Packing,
+) -> anyhow::Result<Compared> {
     let names = Names::new(&settings.env, &aws.place.region, &record.suffix);
-    let look = live::look(aws, &names, record.api_id.as_deref(), drawn, packed);
-    let (may_log, (api, live)) = tokio::try_join!(apigateway::may_log(aws), look)?;
+    let look = |code| live::look(aws, &names, record.api_id.as_deref(), drawn, code);
+    let (nothing, may_log) = (BTreeMap::new(), apigateway::may_log(aws));
+    let ((packed, artifacts), (api, live), may_log) = match settings.package {
+        // No zip file is looked for on AWS, so they may be packed meanwhile.
+        Package::Zip => tokio::try_join!(async { packing.await? }, look(&nothing), may_log)?,
+        Package::Image => {
+            let packed = packing.await??;
+            let (found, may_log) = tokio::try_join!(look(&packed.0), may_log)?;
+            (packed, found, may_log)
+        }
+    };
     let mut settings = settings.clone();
     settings.watch.access_logs &= may_log;
-    let mut desired = stack::desired(&settings, &aws.place, &names, packed);
+    let mut desired = stack::desired(&settings, &aws.place, &names, &packed);
     stack::know_roles(&mut desired, &live);
     let plan = refuse(plan::plan(&desired, &live, &names))?;
-    Ok((plan, names, api))
+    Ok(Compared { plan, names, api, artifacts })
 }
 
 fn refuse(plan: Result<Plan, Vec<plan::Refusal>>) -> anyhow::Result<Plan> {
