@@ -19,7 +19,14 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROUNDS = 3
 # Seconds, without and with the added delay; and megabytes.
-TARGETS = {"first apply": (0.8, 3.0), "no-op apply": (0.2, 0.8), "destroy": (0.5, 2.5)}
+TARGETS = {
+    "first apply": (0.8, 3.0),
+    "no-op apply": (0.2, 0.8),
+    "status": (0.3, None),
+    "outputs": (0.3, None),
+    "doctor": (1.0, None),
+    "destroy": (0.5, 2.5),
+}
 MEMORY, BINARY = 60, 20
 DELAY = 0.1
 
@@ -42,7 +49,8 @@ def measure(binary, functions, upstream):
             best, memory, ratio = {}, 0, 9.9
             for _ in range(ROUNDS):
                 with tempfile.TemporaryDirectory() as state:
-                    for what, command in (("first apply", "apply"), ("no-op apply", "apply"), ("destroy", "destroy")):
+                    for what in (what for what, targets in TARGETS.items() if targets[which]):
+                        command = what.split()[-1]
                         seconds, peak, said = run(binary, functions, endpoint, state, command)
                         best[what] = min(seconds, best.get(what, seconds))
                         memory = max(memory, peak)
@@ -59,8 +67,10 @@ def measure(binary, functions, upstream):
 
 def run(binary, functions, endpoint, state, command):
     """Seconds, megabytes of the largest resident set, and what it said."""
-    arguments = [binary, command, "--env", "bench", "--state-dir", state, "--yes", "--timings"]
-    if command == "apply":
+    arguments = [binary, command, "--env", "bench", "--state-dir", state]
+    if command in ("apply", "destroy"):
+        arguments += ["--yes", "--timings"]
+    if command in ("apply", "doctor"):
         arguments += ["--package", "zip", "--functions", functions]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {
