@@ -22,7 +22,7 @@ pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
     let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
     // What says more of itself than that it is there is asked for that, and not read twice.
-    let special = |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Alarms);
+    let special = |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Api | Id::Alarms);
     let plain: Vec<Id> = Id::all().into_iter().filter(|id| !special(id)).collect();
     let (live, mut rows, hours) = tokio::try_join!(
         live::read_some(&aws, &names, &known, plain.clone()),
@@ -34,7 +34,7 @@ pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
         Id::ApiKey | Id::UsagePlan => settings.auth == Auth::ApiKey,
         id => !optional.contains(id) || live.contains_key(id),
     };
-    for id in plain.into_iter().filter(wanted).filter(|id| *id != Id::Api) {
+    for id in plain.into_iter().filter(wanted) {
         rows.push(Row::of(id, live.contains_key(&id).then(|| ("there".to_owned(), true))));
     }
     rows.sort_by_key(|row| row.id);
