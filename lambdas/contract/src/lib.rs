@@ -19,6 +19,12 @@ pub mod variable {
     pub const MAX_PIXELS: &str = "CLOUDPIX_MAX_PIXELS";
     /// Largest object taken through a presigned URL, in bytes.
     pub const MAX_UPLOAD_BYTES: &str = "CLOUDPIX_MAX_UPLOAD_BYTES";
+    /// Long edges of the thumbnails in pixels, ascending: `160,480,1280`.
+    pub const THUMBNAIL_SIZES: &str = "CLOUDPIX_THUMBNAIL_SIZES";
+    /// What thumbnails are encoded as: `webp` or `jpeg`.
+    pub const THUMBNAIL_FORMAT: &str = "CLOUDPIX_THUMBNAIL_FORMAT";
+    /// The encoder's quality, 1 to 100.
+    pub const THUMBNAIL_QUALITY: &str = "CLOUDPIX_THUMBNAIL_QUALITY";
 }
 
 /// Attributes of an item of the table. The design is in ARCHITECTURE.md, "Data model".
@@ -52,6 +58,19 @@ pub mod attribute {
     pub const UPLOAD_ORDER: &str = "UploadOrder";
     /// Whose image it is; set together with `UploadDate`.
     pub const OWNER: &str = "Owner";
+    /// Of a rejected record: why, as a sentence for the client.
+    pub const REJECT_REASON: &str = "RejectReason";
+    /// Of a ready record whose thumbnails were made: `{format}:{edge}={width}x{height}/{bytes}` for
+    /// each, parted by commas behind the format; empty where none can be made.
+    pub const THUMBNAILS: &str = "Thumbnails";
+    /// A `ThumbHash` in base64; set together with `Thumbnails`.
+    pub const THUMB_HASH: &str = "ThumbHash";
+    /// When the picture was taken, as its EXIF says: RFC 3339, without an offset where EXIF has none.
+    pub const CAPTURED_AT: &str = "CapturedAt";
+    /// Make and model, as the picture's EXIF says.
+    pub const CAMERA: &str = "Camera";
+    /// EXIF's orientation, 1 to 8.
+    pub const ORIENTATION: &str = "Orientation";
     /// On a claim: the id of the image that the key's first request is to make.
     pub const CLAIMED_IMAGE_ID: &str = "ClaimedImageID";
     /// On a claim: SHA-256 of what that request asked for.
@@ -72,6 +91,10 @@ pub mod index {
 
 /// Prefix of the keys of uploaded images: `uploads/{imageId}.{ext}`.
 pub const UPLOADS_PREFIX: &str = "uploads/";
+
+/// Prefix of the keys of thumbnails: `thumbnails/{imageId}/{long edge}.{ext}`. Not below
+/// `UPLOADS_PREFIX`, whose new objects start the function that makes thumbnails.
+pub const THUMBNAILS_PREFIX: &str = "thumbnails/";
 
 /// Owner of every image until there is sign-in.
 pub const PUBLIC_OWNER: &str = "public";
@@ -108,16 +131,19 @@ pub const UPLOAD_HEADERS: [&str; 4] =
 pub enum Function {
     Upload,
     List,
+    /// Started by new objects under `UPLOADS_PREFIX`, by no route.
+    Process,
 }
 
 impl Function {
-    pub const ALL: [Function; 2] = [Function::Upload, Function::List];
+    pub const ALL: [Function; 3] = [Function::Upload, Function::List, Function::Process];
 
     /// The name of its crate, its binary, its table in `cloudpix.toml`, and the last part of its AWS names.
     pub const fn name(self) -> &'static str {
         match self {
             Function::Upload => "upload",
             Function::List => "list",
+            Function::Process => "process",
         }
     }
 }
@@ -135,15 +161,17 @@ pub mod path {
     pub const UPLOAD: &str = "/upload";
     pub const LIST: &str = "/list";
     pub const IMAGE: &str = "/images/{imageId}";
+    pub const THUMBNAIL: &str = "/images/{imageId}/thumbnail";
 }
 
-/// The parameter in `path::IMAGE`.
+/// The parameter in `path::IMAGE` and `path::THUMBNAIL`.
 pub const IMAGE_ID_PARAMETER: &str = "imageId";
 
 /// Every route. `openapi.yaml` is held against this table by a test.
-pub const ROUTES: [Route; 4] = [
+pub const ROUTES: [Route; 5] = [
     Route { method: "POST", path: path::UPLOAD, function: Function::Upload },
     Route { method: "GET", path: path::LIST, function: Function::List },
     Route { method: "GET", path: path::IMAGE, function: Function::List },
+    Route { method: "GET", path: path::THUMBNAIL, function: Function::List },
     Route { method: "DELETE", path: path::IMAGE, function: Function::Upload },
 ];
