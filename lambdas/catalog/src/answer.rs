@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use anyhow::Context;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION,
     RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -139,6 +140,14 @@ impl Answers {
     pub fn no_content(&self) -> Answer {
         let headers = self.headers();
         Answer { status: StatusCode::NO_CONTENT, headers, body: String::new(), problem: None }
+    }
+
+    /// The answer that what was asked for lies elsewhere for a while.
+    pub fn redirect(&self, url: &str) -> Result<Answer, Reject> {
+        let mut headers = self.headers();
+        let url = HeaderValue::try_from(url).context("a URL is no header value").map_err(Reject::Internal)?;
+        headers.insert(LOCATION, url);
+        Ok(Answer { status: StatusCode::TEMPORARY_REDIRECT, headers, body: String::new(), problem: None })
     }
 
     /// The answer to a request, whatever became of it. Causes go to the request's line in the log,

@@ -1,5 +1,6 @@
 //! The images' records, in DynamoDB: one by one here, by the page in `page`, and the claims of
-//! idempotency keys, which lie in the same table, in `claim`.
+//! idempotency keys, which lie in the same table, in `claim`, and what becomes of a record when its object
+//! arrives in `arrival`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::aws::{self, Aws, WARM_TIME};
 use crate::listing::{Listing, Order, Scope};
 use crate::record::{Record, Status, Value};
 
+mod arrival;
 pub mod claim;
 pub mod page;
 
@@ -158,11 +160,14 @@ impl Index {
 
 /// The record as an item of the table.
 pub fn to_item(record: &Record) -> Item {
-    let value = |value| match value {
+    record.attributes().into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
+}
+
+fn value(value: Value) -> AttributeValue {
+    match value {
         Value::Text(text) => AttributeValue::S(text),
         Value::Number(number) => AttributeValue::N(number.to_string()),
-    };
-    record.attributes().into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
+    }
 }
 
 fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Reject> {

@@ -2,7 +2,7 @@
 //! record live, and how the answers look. Nothing here knows what carried a request: events belong
 //! to the function crates.
 //!
-//! The modules, in reading order: an image (`file_name`, `picture`, `digest`, `record`), where it is
+//! The modules, in reading order: an image (`file_name`, `picture`, `digest`, `record`, `derived`), where it is
 //! kept (`store` is S3, `index` is DynamoDB), how it is listed (`listing`, `cursor`), what the client
 //! sees and hears (`view`, `answer`), what a function starts from (`environment`, `aws`), and what it
 //! says of each request (`log`).
@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod aws;
 pub mod cursor;
+pub mod derived;
 pub mod digest;
 pub mod environment;
 pub mod file_name;

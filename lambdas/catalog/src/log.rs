@@ -88,6 +88,30 @@ impl Line {
         self.causes.borrow_mut().push(format!("{error:#}"));
     }
 
+    /// Of an object that an event named: what became of it, or nothing if that failed.
+    pub fn write_outcome(&self, outcome: Option<&'static str>) {
+        let line = self.outcome_json(outcome, Timestamp::now());
+        writeln!(std::io::stdout().lock(), "{line}").ok();
+    }
+
+    pub fn outcome_json(&self, outcome: Option<&'static str>, now: Timestamp) -> Value {
+        let mut line = self.common();
+        let outcome = outcome.unwrap_or("failed");
+        line["Outcome"] = outcome.into();
+        line["Objects"] = 1.into();
+        let directives = json!([{
+            "Namespace": NAMESPACE,
+            "Dimensions": [["FunctionName"]],
+            "Metrics": [{ "Name": "Latency", "Unit": "Milliseconds" }],
+        }, {
+            "Namespace": NAMESPACE,
+            "Dimensions": [["FunctionName", "Outcome"]],
+            "Metrics": [{ "Name": "Objects", "Unit": "Count" }],
+        }]);
+        line["_aws"] = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives });
+        line
+    }
+
     pub fn write(&self, answer: &Answer) {
         let line = self.json(answer, Timestamp::now());
         writeln!(std::io::stdout().lock(), "{line}").ok();
@@ -96,35 +120,15 @@ impl Line {
     /// The line, with the metrics that apply. A dimension has few values: one for each function, and
     /// one for each kind of problem.
     pub fn json(&self, answer: &Answer, now: Timestamp) -> Value {
-        let causes = self.causes.take();
-        let mut line = json!({
-            "level": if causes.is_empty() { "INFO" } else { "ERROR" },
-            "requestId": self.request_id,
-            "route": self.route.take(),
-            "status": answer.status.as_u16(),
-            "coldStart": self.cold_start,
-            "totalMs": milliseconds(self.began.elapsed()),
-            "FunctionName": self.function,
-        });
+        let mut line = self.common();
+        line["route"] = self.route.take().into();
+        line["status"] = answer.status.as_u16().into();
         let mut metrics = vec![json!({ "Name": "Latency", "Unit": "Milliseconds" })];
-        line["Latency"] = line["totalMs"].clone();
-        for (name, time) in self.calls.take() {
-            line[name] = milliseconds(time).into();
-        }
-        if let Some(image_id) = self.image_id.get() {
-            line["imageId"] = image_id.to_string().into();
-        }
-        if let Some(bytes) = self.bytes.get() {
-            line["bytes"] = bytes.into();
-        }
         if self.uploaded.get() {
             line["Uploads"] = 1.into();
             line["UploadedBytes"] = self.bytes.get().into();
             metrics.push(json!({ "Name": "Uploads", "Unit": "Count" }));
             metrics.push(json!({ "Name": "UploadedBytes", "Unit": "Bytes" }));
-        }
-        if !causes.is_empty() {
-            line["causes"] = causes.into();
         }
         let mut directives =
             vec![json!({ "Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics })];
@@ -138,6 +142,33 @@ impl Line {
             }));
         }
         line["_aws"] = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives });
+        line
+    }
+
+    /// What every line holds.
+    fn common(&self) -> Value {
+        let causes = self.causes.take();
+        let time = milliseconds(self.began.elapsed());
+        let mut line = json!({
+            "level": if causes.is_empty() { "INFO" } else { "ERROR" },
+            "requestId": self.request_id,
+            "coldStart": self.cold_start,
+            "totalMs": time,
+            "Latency": time,
+            "FunctionName": self.function,
+        });
+        for (name, time) in self.calls.take() {
+            line[name] = milliseconds(time).into();
+        }
+        if let Some(image_id) = self.image_id.get() {
+            line["imageId"] = image_id.to_string().into();
+        }
+        if let Some(bytes) = self.bytes.get() {
+            line["bytes"] = bytes.into();
+        }
+        if !causes.is_empty() {
+            line["causes"] = causes.into();
+        }
         line
     }
 }

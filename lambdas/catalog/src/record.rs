@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use uuid::{NoContext, Uuid};
 
+use crate::derived::Derived;
 use crate::digest::Sha256;
 use crate::file_name::FileName;
 use crate::picture::Format;
@@ -34,6 +35,8 @@ pub struct Record {
     pub sha256: Option<Sha256>,
     pub created_at: Timestamp,
     pub status: Status,
+    /// Set a moment after the image became ready.
+    pub derived: Option<Derived>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub enum Status {
     /// The object is stored and checked.
     Ready { width: u32, height: u32, ready_at: Timestamp, owner: String },
     /// What was sent to the presigned URL is no image that is taken.
-    Rejected { expires_at: Timestamp },
+    Rejected { expires_at: Timestamp, reason: String },
     /// A client deleted the image; its object may still be there.
     Deleting,
     /// The object is gone too. Kept for as long as an idempotency key may still lead here.
@@ -68,7 +71,7 @@ impl Status {
     const fn expires_at(&self) -> Option<Timestamp> {
         match self {
             Status::Pending { expires_at }
-            | Status::Rejected { expires_at }
+            | Status::Rejected { expires_at, .. }
             | Status::Deleted { expires_at } => Some(*expires_at),
             Status::Ready { .. } | Status::Deleting => None,
         }
@@ -133,6 +136,10 @@ impl Record {
                 (attribute::OWNER, text(owner)),
             ]);
         }
+        if let Status::Rejected { reason, .. } = &self.status {
+            attributes.push((attribute::REJECT_REASON, text(reason)));
+        }
+        attributes.extend(self.derived.iter().flat_map(Derived::attributes));
         attributes
     }
 
@@ -146,11 +153,10 @@ impl Record {
     ) -> anyhow::Result<Record> {
         let get = |name: &str| lookup(name).with_context(|| format!("{name} is missing"));
         let side = |name: &str| get(name)?.parse::<u32>().with_context(|| format!("{name} is no number"));
-        let id = key.strip_prefix(UPLOADS_PREFIX).and_then(|name| name.split_once('.')).map(|(id, _)| id);
         let ready_at: Timestamp = get(metadata::UPLOADED_AT)?.parse().context("read uploaded-at")?;
         let name: Vec<u8> = percent_encoding::percent_decode_str(get(metadata::FILE_NAME)?).collect();
         let record = Record {
-            image_id: id.and_then(parse_image_id).context("the key holds no image id")?,
+            image_id: image_of(key).context("the key holds no image id")?,
             file_name: FileName::parse(&String::from_utf8(name)?).context("read file-name")?,
             format: Format::named(content_type).context("the content type is unknown")?,
             size,
@@ -162,6 +168,7 @@ impl Record {
                 ready_at,
                 owner: get(metadata::OWNER)?.to_owned(),
             },
+            derived: None,
         };
         if record.object_key() != key {
             bail!("the key does not end as {content_type} does");
@@ -182,7 +189,10 @@ impl Record {
         let image_id = Uuid::try_parse(get(attribute::IMAGE_ID)?).context("read ImageID")?;
         let status = match get(attribute::IMAGE_STATUS)? {
             "pending" => Status::Pending { expires_at: expires_at()? },
-            "rejected" => Status::Rejected { expires_at: expires_at()? },
+            "rejected" => Status::Rejected {
+                expires_at: expires_at()?,
+                reason: get(attribute::REJECT_REASON)?.to_owned(),
+            },
             "deleting" => Status::Deleting,
             "deleted" => Status::Deleted { expires_at: expires_at()? },
             "ready" => Status::Ready {
@@ -204,6 +214,7 @@ impl Record {
             sha256: sha256.transpose()?,
             created_at: get(attribute::CREATED_AT)?.parse().context("read CreatedAt")?,
             status,
+            derived: Derived::from_attributes(&lookup)?,
         })
     }
 }
@@ -240,6 +251,12 @@ pub fn new_image_id(now: Timestamp) -> Uuid {
     // The time is our own clock's, which is past 1970 and before the year 10,000.
     let (seconds, nanoseconds) = (now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanoseconds))
+}
+
+/// The image that an object's key names.
+pub fn image_of(key: &str) -> Option<Uuid> {
+    let (id, _) = key.strip_prefix(UPLOADS_PREFIX)?.split_once('.')?;
+    parse_image_id(id)
 }
 
 /// The id that a client names, in the one spelling that we use.
@@ -283,9 +300,11 @@ mod tests {
         let ready = testing::record();
         let expires_at = "2026-11-23T05:20:06Z".parse().unwrap();
         check_round_trip(&ready);
+        check_round_trip(&Record { derived: Some(testing::derived()), ..ready.clone() });
+        check_round_trip(&Record { derived: Some(Derived::default()), ..ready.clone() });
         for status in [
             Status::Pending { expires_at },
-            Status::Rejected { expires_at },
+            Status::Rejected { expires_at, reason: "it is no image".to_owned() },
             Status::Deleting,
             Status::Deleted { expires_at },
         ] {
@@ -345,7 +364,7 @@ mod tests {
         for (status, before, after) in [
             (testing::record().status, true, true),
             (Status::Pending { expires_at }, true, false),
-            (Status::Rejected { expires_at }, true, false),
+            (Status::Rejected { expires_at, reason: String::new() }, true, false),
             (Status::Deleting, false, false),
             (Status::Deleted { expires_at }, false, false),
         ] {

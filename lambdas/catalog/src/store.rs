@@ -10,13 +10,16 @@ use jiff::Timestamp;
 
 use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
+use crate::derived::thumbnail_key;
 use crate::digest::Sha256;
+use crate::picture::Format;
 use crate::record::Record;
 use crate::store::client::{Call, Client};
 use crate::store::signer::{Headers, Signer};
-use crate::view::Link;
+use crate::view::{Link, Links};
 
 mod client;
+pub mod object;
 mod signer;
 
 /// How long a signed URL can be used, for an upload to begin or a download.
@@ -30,6 +33,7 @@ const OPERATION: Duration = Duration::from_millis(3500);
 pub struct Store {
     client: Client,
     signer: Signer,
+    bucket: String,
 }
 
 /// A URL to PUT one object to, and the headers without which S3 refuses it.
@@ -41,13 +45,19 @@ pub struct UploadLink {
 
 impl Store {
     pub fn new(aws: &Aws, bucket: &str) -> Store {
+        Store::with_times(aws, bucket, ATTEMPT, OPERATION)
+    }
+
+    /// `attempt` and `operation` bound one try of a call and all of them.
+    pub fn with_times(aws: &Aws, bucket: &str, attempt: Duration, operation: Duration) -> Store {
+        let name = bucket.to_owned();
         let bucket = match &aws.endpoint {
             // An emulator has no name for each bucket.
             Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
             None => format!("https://{bucket}.s3.{}.{}", aws.region, domain(&aws.region)),
         };
         let signer = Signer::new(&aws.credentials, &aws.region, bucket.clone());
-        Store { client: Client::new(aws, &bucket, signer.clone()), signer }
+        Store { client: Client::new(aws, &bucket, signer.clone(), attempt, operation), signer, bucket: name }
     }
 
     /// Stores an image that is not there yet. `bytes` are those that the record's checksum was made of.
@@ -57,7 +67,7 @@ impl Store {
         headers.push(("content-disposition".into(), record.file_name.content_disposition()));
         let path = path(record);
         match self.client.send(Call { method: "PUT", path, headers, body: bytes, sha256 }).await {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             // The key's id was drawn at random for these very bytes, once or under an idempotency key
             // that stands for them, so they are what is there already: an attempt of this call, or
             // another request with the same key, stored them.
@@ -70,8 +80,12 @@ impl Store {
 
     /// Deletes an image's object; one that is not there is fine.
     pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
-        let deleted = self.client.send(without_body("DELETE", path(record))).await;
-        deleted.map_err(|error| aws::failure(format!("delete object {}", record.object_key()), error))
+        self.delete_key(&record.object_key()).await
+    }
+
+    async fn delete_key(&self, key: &str) -> Result<(), Reject> {
+        let deleted = self.client.send(without_body("DELETE", format!("/{key}"))).await;
+        deleted.map(drop).map_err(|error| aws::failure(format!("delete object {key}"), error))
     }
 
     /// Signs a PUT of exactly the announced bytes: type, length, metadata and, if known, the checksum
@@ -89,6 +103,28 @@ impl Store {
         let disposition = record.file_name.content_disposition();
         let query = Some(("response-content-disposition", disposition.as_str()));
         link(self.signer.url("GET", &path(record), query, &Headers::new(), now, LINK_LIFE), now)
+    }
+
+    /// Signs a GET for all that a ready image has: itself, and each of its thumbnails.
+    pub fn links(&self, record: &Record, now: Timestamp) -> Result<Links, Reject> {
+        let thumbnails = record.derived.iter().flat_map(|derived| {
+            derived.thumbnails.all.iter().map(|thumbnail| (thumbnail.edge, derived.thumbnails.format))
+        });
+        let thumbnails =
+            thumbnails.map(|(edge, format)| self.thumbnail_link(record, edge, format, now));
+        Ok(Links { download: self.download_link(record, now)?, thumbnails: thumbnails.collect::<Result<_, _>>()? })
+    }
+
+    /// Signs a GET of a thumbnail.
+    pub fn thumbnail_link(
+        &self,
+        record: &Record,
+        edge: u32,
+        format: Format,
+        now: Timestamp,
+    ) -> Result<Link, Reject> {
+        let path = format!("/{}", thumbnail_key(record.image_id, edge, format));
+        link(self.signer.url("GET", &path, None, &Headers::new(), now, LINK_LIFE), now)
     }
 
     /// Opens the connection that the first request would wait for. The answer, a refusal even, does

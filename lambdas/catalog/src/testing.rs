@@ -14,6 +14,7 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use crate::aws::Aws;
+use crate::derived::{Derived, Thumbnail, Thumbnails};
 use crate::digest::Sha256;
 use crate::file_name::FileName;
 use crate::picture::Format;
@@ -125,5 +126,21 @@ pub fn record() -> Record {
         sha256: Some(Sha256::of(b"abc")),
         created_at: ready_at,
         status: Status::ready(3, 2, ready_at),
+        derived: None,
+    }
+}
+
+/// What may be made of an image of 300 x 200 pixels.
+pub fn derived() -> Derived {
+    let thumbnail = |edge, width, height, size| Thumbnail { edge, width, height, size };
+    Derived {
+        thumbnails: Thumbnails {
+            format: Format::WebP,
+            all: vec![thumbnail(160, 160, 107, 5123), thumbnail(480, 300, 200, 20111)],
+        },
+        thumb_hash: Some("1QcSHQRnh493V4dIh4eXh1h4kJUI".to_owned()),
+        captured_at: Some("2026-11-20T10:11:12+09:00".to_owned()),
+        camera: Some("FUJIFILM X100V".to_owned()),
+        orientation: Some(6),
     }
 }

@@ -118,7 +118,7 @@ impl Request {
 pub fn unrouted(resource: &str) -> Reject {
     let allow = match resource {
         path::UPLOAD => "POST",
-        path::LIST => "GET",
+        path::LIST | path::THUMBNAIL => "GET",
         path::IMAGE => "GET, DELETE",
         _ => return Reject::refused(Problem::NotFound, "there is nothing here"),
     };

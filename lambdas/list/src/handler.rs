@@ -1,11 +1,12 @@
-//! Decides what `GET /list` and `GET /images/{imageId}` do: a page of records, each with a link to its
-//! image, and a cursor where there is more; or one record, whatever has become of its image.
+//! Decides what `GET /list` and `GET /images/{imageId}` do: a page of records, each with links to its
+//! image and thumbnails, and a cursor where there is more; one record, whatever has become of its
+//! image; or the way to one thumbnail.
 
 use catalog::answer::{Answer, Answers, Problem, Reject};
 use catalog::cursor;
 use catalog::index::Index;
 use catalog::log::Line;
-use catalog::record::{Status, parse_image_id};
+use catalog::record::{Record, Status, parse_image_id};
 use catalog::store::Store;
 use catalog::view::View;
 use contract::{IMAGE_ID_PARAMETER, path};
@@ -38,6 +39,7 @@ impl List {
         let outcome = match (request.method(), request.resource()) {
             ("GET", path::LIST) => self.list(request, line, now).await,
             ("GET", path::IMAGE) => self.show(request, line, now).await,
+            ("GET", path::THUMBNAIL) => self.thumbnail(request, line, now).await,
             (_, resource) => Err(unrouted(resource)),
         };
         self.answers.settle(outcome, line)
@@ -49,27 +51,43 @@ impl List {
         let page = line.timed("dynamodbQueryMs", page).await?;
         let mut images = Vec::with_capacity(page.records.len());
         for record in &page.records {
-            images.push(View::ready(record, self.store.download_link(record, now)?));
+            images.push(View::ready(record, self.store.links(record, now)?));
         }
         let next_cursor = page.next.map(|position| cursor::encode(&asked.listing, position));
         let body = Listed { count: images.len(), images, next_cursor };
         Ok(self.answers.json(StatusCode::OK, &body))
     }
 
+    async fn show(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+        let record = self.record(request, line, now).await?;
+        let view = match record.status {
+            Status::Ready { .. } => View::ready(&record, self.store.links(&record, now)?),
+            _ => View::unfinished(&record),
+        };
+        Ok(self.answers.json(StatusCode::OK, &view))
+    }
+
+    async fn thumbnail(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+        let width = query::width(request)?;
+        let record = self.record(request, line, now).await?;
+        let nothing = |detail| Reject::refused(Problem::NotFound, detail);
+        let derived = record.derived.as_ref().ok_or_else(|| nothing("there are no thumbnails of it yet"))?;
+        let thumbnails = &derived.thumbnails;
+        let nearest = thumbnails.nearest(width);
+        let nearest = nearest.ok_or_else(|| nothing("no thumbnail could be made of this image"))?;
+        let link = self.store.thumbnail_link(&record, nearest.edge, thumbnails.format, now)?;
+        self.answers.redirect(&link.url)
+    }
+
     /// Reads the table itself and not an index of it, so what was answered to an upload or a deletion
     /// is true here at once.
-    async fn show(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+    async fn record(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Record, Reject> {
         let nothing = || Reject::refused(Problem::NotFound, "there is no such image");
         let image_id = request.path_parameter(IMAGE_ID_PARAMETER).and_then(parse_image_id);
         let image_id = image_id.ok_or_else(nothing)?;
         line.image(image_id);
         let record = line.timed("dynamodbGetMs", self.index.get(image_id)).await?;
-        let record = record.filter(|record| record.is_visible(now)).ok_or_else(nothing)?;
-        let view = match record.status {
-            Status::Ready { .. } => View::ready(&record, self.store.download_link(&record, now)?),
-            _ => View::unfinished(&record),
-        };
-        Ok(self.answers.json(StatusCode::OK, &view))
+        record.filter(|record| record.is_visible(now)).ok_or_else(nothing)
     }
 }
 
@@ -128,7 +146,7 @@ mod tests {
         let line = Line::new("request", "cloudpix-list", false);
         let request = Request::parse(whole.to_string().into_bytes());
         let answer = list.answer(&request, &line, now).await;
-        let body = serde_json::from_str(&answer.body).unwrap();
+        let body = serde_json::from_str(&answer.body).unwrap_or_default();
         let line = line.json(&answer, now);
         (answer.status.as_u16(), answer, body, line)
     }
@@ -255,6 +273,74 @@ mod tests {
         assert!(line["dynamodbGetMs"].is_number(), "{line}");
     }
 
+    fn with_thumbnails() -> Value {
+        let mut item = item(1);
+        for (name, value) in [
+            ("Thumbnails", json!({ "S": "webp:160=160x107/5123,480=480x320/20111" })),
+            ("ThumbHash", json!({ "S": "1QcSHQRnh493V4dIh4eXh1h4kJUI" })),
+            ("CapturedAt", json!({ "S": "2026-11-20T10:11:12" })),
+            ("Camera", json!({ "S": "FUJIFILM X100V" })),
+            ("Orientation", json!({ "N": "6" })),
+        ] {
+            item[name] = value;
+        }
+        item
+    }
+
+    #[tokio::test]
+    async fn an_image_shows_its_thumbnails_and_what_its_camera_told() {
+        let id = "019aaf2c-0000-7000-8000-000000000001";
+        let (status, _, mut shown, _) = get(&holding(&with_thumbnails()), &image(id)).await;
+        assert_eq!(status, 200);
+        for (place, edge) in [(0, 160), (1, 480)] {
+            let url = shown["thumbnails"][place]["url"].take();
+            assert!(url.as_str().unwrap().contains(&format!("/thumbnails/{id}/{edge}.webp?")), "{url}");
+        }
+        assert_eq!(
+            shown["thumbnails"],
+            json!([
+                { "url": null, "width": 160, "height": 107, "size": 5123 },
+                { "url": null, "width": 480, "height": 320, "size": 20111 },
+            ])
+        );
+        for (name, value) in [
+            ("thumbHash", json!("1QcSHQRnh493V4dIh4eXh1h4kJUI")),
+            ("capturedAt", json!("2026-11-20T10:11:12")),
+            ("camera", json!("FUJIFILM X100V")),
+            ("orientation", json!(6)),
+        ] {
+            assert_eq!(shown[name], value);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thumbnail_is_found_by_its_width() {
+        let id = "019aaf2c-0000-7000-8000-000000000001";
+        let asked = |width: &str| {
+            json!({
+                "resource": "/images/{imageId}/thumbnail",
+                "pathParameters": { "imageId": id },
+                "queryStringParameters": { "width": width },
+            })
+        };
+        let list = holding(&with_thumbnails());
+        for (width, edge) in [("1", 160), ("319", 160), ("320", 480), ("65535", 480)] {
+            let (status, answer, _, line) = get(&list, &asked(width)).await;
+            assert_eq!((status, &line["imageId"]), (307, &json!(id)));
+            let url = answer.headers["location"].to_str().unwrap();
+            assert!(url.contains(&format!("/thumbnails/{id}/{edge}.webp?")), "{url}");
+        }
+        for width in ["0", "-1", "+1", "65536", "wide", "", "1.5"] {
+            let (status, _, problem, _) = get(&list, &asked(width)).await;
+            assert_eq!((status, &problem["field"]), (400, &json!("width")), "{width}");
+        }
+        let mut none = item(1);
+        assert_eq!(get(&holding(&none), &asked("160")).await.0, 404);
+        none["Thumbnails"] = json!({ "S": "" });
+        let (status, _, problem, _) = get(&holding(&none), &asked("160")).await;
+        assert_eq!((status, &problem["detail"]), (404, &json!("no thumbnail could be made of this image")));
+    }
+
     #[tokio::test]
     async fn an_image_that_is_not_ready_is_shown_without_a_link_until_it_expires() {
         let id = "019aaf2c-0000-7000-8000-000000000001";
@@ -262,13 +348,14 @@ mod tests {
             let mut item = item(1);
             item["ImageStatus"] = json!({ "S": status });
             item["ExpiresAt"] = json!({ "N": expires_at });
+            item["RejectReason"] = json!({ "S": "this is no image" });
             item
         };
         // The moment of the request is 1,795,410,000.
         for status in ["pending", "rejected"] {
             let (found, _, shown, _) = get(&holding(&unfinished(status, "1795410001")), &image(id)).await;
             assert_eq!(found, 200);
-            let expected = json!({
+            let mut expected = json!({
                 "imageId": id,
                 "status": status,
                 "fileName": "猫.png",
@@ -276,6 +363,9 @@ mod tests {
                 "size": 70,
                 "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             });
+            if status == "rejected" {
+                expected["reason"] = "this is no image".into();
+            }
             assert_eq!(shown, expected);
             assert_eq!(get(&holding(&unfinished(status, "1795410000")), &image(id)).await.0, 404);
         }

@@ -42,6 +42,24 @@ pub(crate) fn parse(request: &Request) -> Result<Asked, Reject> {
     Ok(Asked { after: after.transpose()?, limit: limit(parameters.limit)?, listing })
 }
 
+/// The width that a client wants a thumbnail of, in pixels.
+pub(crate) fn width(request: &Request) -> Result<u32, Reject> {
+    let mut width = None;
+    for (name, value) in request.queries() {
+        if name != "width" {
+            return Err(Reject::invalid(name.to_owned(), "there is no such parameter; there is width"));
+        }
+        if width.replace(value).is_some() {
+            return Err(Reject::invalid("width", "this was given twice"));
+        }
+    }
+    let width = width.ok_or_else(|| Reject::invalid("width", "this is missing; say how many pixels"))?;
+    match width.parse() {
+        Ok(pixels @ 1..=65_535) if !width.starts_with('+') => Ok(pixels),
+        _ => Err(Reject::invalid("width", "this is no whole number from 1 to 65535")),
+    }
+}
+
 fn parameters(request: &Request) -> Result<Parameters<'_>, Reject> {
     let mut parameters = Parameters::default();
     for (name, value) in request.queries() {

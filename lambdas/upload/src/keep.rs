@@ -67,8 +67,9 @@ impl Upload {
             sha256: Some(inline.sha256),
             created_at: claim.at,
             status: Status::ready(picture.width, picture.height, claim.at),
+            derived: None,
         };
-        let download = self.store.download_link(&record, now)?;
+        let links = self.store.links(&record, now)?;
         if let Err(reject) = line.timed("s3PutMs", self.store.put(&record, inline.bytes)).await {
             // An answer that got lost may hide an object that was stored.
             if claim.by == Claimant::Nobody && matches!(reject, Reject::Busy(_)) {
@@ -79,7 +80,7 @@ impl Upload {
         match line.timed("dynamodbPutMs", self.index.put(&record)).await {
             Ok(None) => {
                 line.uploaded();
-                Ok(self.created(&record, &View::ready(&record, download)))
+                Ok(self.created(&record, &View::ready(&record, links)))
             }
             Ok(Some(other)) => {
                 // It was made and deleted while this request was under way, so its object must go.
@@ -90,7 +91,10 @@ impl Upload {
             }
             Err(reject) => {
                 if claim.by == Claimant::Nobody {
-                    tokio::join!(self.forget_record(&record, line), self.forget_object(&record, line));
+                    // In this order, because the new object may have started `process`, which writes a
+                    // record that it misses, and takes that back if it then finds no object.
+                    self.forget_object(&record, line).await;
+                    self.forget_record(&record, line).await;
                 }
                 Err(try_again(reject))
             }
@@ -117,6 +121,7 @@ impl Upload {
             sha256: announced.sha256,
             created_at: claim.at,
             status: Status::Pending { expires_at: claim.at + LINK_LIFE + GRACE },
+            derived: None,
         };
         let upload = self.upload_link(&record, now)?;
         match line.timed("dynamodbPutMs", self.index.put(&record)).await? {
@@ -150,8 +155,7 @@ impl Upload {
         let over = |detail| Err(Reject::refused(Problem::Conflict, detail).because_of(claim::HEADER));
         match record.status {
             Status::Ready { .. } => {
-                let download = self.store.download_link(record, now)?;
-                Ok(self.created(record, &View::ready(record, download)))
+                Ok(self.created(record, &View::ready(record, self.store.links(record, now)?)))
             }
             Status::Pending { .. } => {
                 let upload = self.upload_link(record, now)?;

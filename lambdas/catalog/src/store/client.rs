@@ -1,6 +1,9 @@
 //! Calls to S3. The SDK's machinery makes them (attempts, times, connections), but not its S3 client:
 //! that is more than a megabyte of a function's binary, most of it tables of checksums, and we make
-//! three simple calls.
+//! few and simple calls.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Context;
 use aws_runtime::recursion_detection::RecursionDetectionInterceptor;
@@ -15,7 +18,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::signer::{Headers, Signer};
-use super::{ATTEMPT, OPERATION};
 use crate::aws::Aws;
 use crate::digest::Sha256;
 
@@ -35,14 +37,29 @@ pub(super) struct Call {
     pub(super) sha256: Sha256,
 }
 
+/// What S3 answers.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// By name, in lower case.
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
 /// What S3 says is wrong.
 pub(super) type Refusal = SdkError<ErrorMetadata, HttpResponse>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Client(Operation<Call, (), ErrorMetadata>);
+pub(super) struct Client(Operation<Call, Reply, ErrorMetadata>);
 
 impl Client {
-    pub(super) fn new(aws: &Aws, bucket: &str, signer: Signer) -> Client {
+    /// `attempt` and `operation` bound one try and all of them.
+    pub(super) fn new(
+        aws: &Aws,
+        bucket: &str,
+        signer: Signer,
+        attempt: Duration,
+        operation: Duration,
+    ) -> Client {
         let operation = Operation::builder()
             .service_name("S3")
             .operation_name("Object")
@@ -55,20 +72,22 @@ impl Client {
             .retry_classifier(
                 AwsErrorCodeClassifier::<ErrorMetadata>::builder().transient_errors(TRANSIENT).build(),
             )
-            .timeout_config(Aws::timeouts(ATTEMPT, OPERATION))
+            .timeout_config(Aws::timeouts(attempt, operation))
             .with_connection_poisoning()
             .interceptor(RecursionDetectionInterceptor::new())
             .serializer(move |call: Call| Ok(request(&signer, call)?))
             .deserializer(|response: &HttpResponse| {
-                if response.status().is_success() {
-                    return Ok(());
+                if !response.status().is_success() {
+                    return Err(OrchestratorError::operation(refusal(response)));
                 }
-                Err(OrchestratorError::operation(refusal(response)))
+                let headers = response.headers().iter();
+                let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                Ok(Reply { headers, body: response.body().bytes().unwrap_or_default().to_vec() })
             });
         Client(operation.build())
     }
 
-    pub(super) async fn send(&self, call: Call) -> Result<(), Refusal> {
+    pub(super) async fn send(&self, call: Call) -> Result<Reply, Refusal> {
         self.0.invoke(call).await
     }
 }

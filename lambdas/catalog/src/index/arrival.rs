@@ -1,0 +1,84 @@
+//! What becomes of a record once its image's object is there, or turns out not to be. Events come at
+//! least once and in any order, so each write is on a condition that only the first one meets.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use contract::attribute;
+use uuid::Uuid;
+
+use super::{Index, is_refused, key, status, to_item, value};
+use crate::answer::Reject;
+use crate::aws;
+use crate::derived::Derived;
+use crate::record::Record;
+
+impl Index {
+    /// Writes a record over the pending one of its image. `false` if there is none any more.
+    pub async fn settle(&self, record: &Record) -> Result<bool, Reject> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(record)))
+            .condition_expression("#status = :pending")
+            .expression_attribute_names("#status", attribute::IMAGE_STATUS)
+            .expression_attribute_values(":pending", AttributeValue::S("pending".to_owned()));
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(aws::failure(format!("settle record {}", record.image_id), error)),
+            },
+        }
+    }
+
+    /// Notes what was made of a ready image. `false` if it is not ready any more.
+    pub async fn note(&self, image_id: Uuid, derived: &Derived) -> Result<bool, Reject> {
+        let attributes = derived.attributes();
+        let placed = attributes.iter().enumerate();
+        let sets: Vec<_> = placed.clone().map(|(place, _)| format!("#{place} = :{place}")).collect();
+        let mut names: HashMap<_, _> =
+            placed.map(|(place, (name, _))| (format!("#{place}"), (*name).to_owned())).collect();
+        names.insert("#status".to_owned(), attribute::IMAGE_STATUS.to_owned());
+        let mut values: HashMap<_, _> =
+            attributes.into_iter().enumerate().map(|(place, (_, v))| (format!(":{place}"), value(v))).collect();
+        values.insert(":ready".to_owned(), AttributeValue::S("ready".to_owned()));
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(attribute::IMAGE_ID, key(image_id))
+            .update_expression(format!("SET {}", sets.join(", ")))
+            .condition_expression("#status = :ready")
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refused(error.as_service_error()) => Ok(false),
+            Err(error) => Err(aws::failure(format!("note what was made of {image_id}"), error)),
+        }
+    }
+
+    /// Takes back the record of a ready image that has no object. `false` if it is another one by now.
+    pub async fn forget(&self, record: &Record) -> Result<bool, Reject> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key(attribute::IMAGE_ID, key(record.image_id))
+            .condition_expression("#status = :status AND attribute_not_exists(#thumbnails)")
+            .expression_attribute_names("#status", attribute::IMAGE_STATUS)
+            .expression_attribute_names("#thumbnails", attribute::THUMBNAILS)
+            .expression_attribute_values(":status", status(&record.status));
+        match delete.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(aws::failure(format!("forget record {}", record.image_id), error)),
+            },
+        }
+    }
+}

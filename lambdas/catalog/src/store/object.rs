@@ -1,0 +1,147 @@
+//! What a function does with an object that somebody else sent: read it piece by piece, give it its
+//! metadata, put thumbnails beside it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, anyhow};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::client::{Call, Refusal, Reply};
+use super::{Headers, Store, headers, without_body};
+use crate::answer::Reject;
+use crate::aws;
+use crate::derived::thumbnail_key;
+use crate::digest::Sha256;
+use crate::picture::Format;
+use crate::record::Record;
+
+/// A piece of an object, and what the object says of itself.
+#[derive(Debug)]
+pub struct Piece {
+    pub bytes: Vec<u8>,
+    /// Of the whole object, in bytes.
+    pub size: u64,
+    /// In quotes, as S3 gives it and takes it.
+    pub entity_tag: String,
+    pub content_type: String,
+    /// User metadata by name, without S3's `x-amz-meta-`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Store {
+    /// Reads an object's first bytes, `limit` at most; nothing if it is not there.
+    pub async fn read_first(&self, key: &str, limit: u64) -> Result<Option<Piece>, Reject> {
+        let range = ("range".into(), format!("bytes=0-{}", limit.saturating_sub(1)));
+        match self.client.send(get(key, vec![range])).await {
+            Ok(reply) => piece(reply).with_context(|| failed("read", key)).map(Some).map_err(Reject::Internal),
+            Err(error) if code(&error) == Some("NoSuchKey") => Ok(None),
+            // An empty object has no first byte.
+            Err(error) if code(&error) == Some("InvalidRange") => {
+                let head = self.client.send(Call { method: "HEAD", ..get(key, Headers::new()) }).await;
+                let head = head.map_err(|error| aws::failure(failed("read", key), error))?;
+                piece(head).with_context(|| failed("read", key)).map(Some).map_err(Reject::Internal)
+            }
+            Err(error) => Err(aws::failure(failed("read", key), error)),
+        }
+    }
+
+    /// Reads on from a byte, `limit` bytes at most, of the very object that a piece is of; nothing if
+    /// that is not there any more.
+    pub async fn read_on(&self, key: &str, of: &Piece, from: u64, limit: u64) -> Result<Option<Vec<u8>>, Reject> {
+        let range = ("range".into(), format!("bytes={from}-{}", from + limit.max(1) - 1));
+        match self.client.send(get(key, vec![range, ("if-match".into(), of.entity_tag.clone())])).await {
+            Ok(reply) => Ok(Some(reply.body)),
+            Err(error) if matches!(code(&error), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
+            Err(error) => Err(aws::failure(failed("read", key), error)),
+        }
+    }
+
+    /// Whether an object is there.
+    pub async fn has(&self, key: &str) -> Result<bool, Reject> {
+        match self.client.send(without_body("HEAD", format!("/{key}"))).await {
+            Ok(_) => Ok(true),
+            Err(error) if code(&error) == Some("HTTP 404") => Ok(false),
+            Err(error) => Err(aws::failure(failed("look at", key), error)),
+        }
+    }
+
+    /// Has S3 copy an object onto itself, with the metadata that its record can be rebuilt from, which
+    /// nobody knew when it was sent. `false` if it is not there any more.
+    pub async fn complete(&self, record: &Record, entity_tag: &str) -> Result<bool, Reject> {
+        let key = record.object_key();
+        let mut headers = headers(record, None);
+        headers.retain(|(name, _)| name != "if-none-match");
+        headers.extend([
+            ("content-disposition".into(), record.file_name.content_disposition()),
+            ("x-amz-copy-source".into(), format!("/{}/{key}", self.bucket)),
+            ("x-amz-copy-source-if-match".into(), entity_tag.to_owned()),
+            ("x-amz-metadata-directive".into(), "REPLACE".to_owned()),
+        ]);
+        let call = Call { headers, ..without_body("PUT", format!("/{key}")) };
+        match self.client.send(call).await {
+            // A copy takes its time, and S3 may answer 200 before it knows that it failed:
+            // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
+            Ok(reply) if String::from_utf8_lossy(&reply.body).contains("<Error>") => {
+                Err(Reject::Busy(anyhow!("{}: S3 failed after its answer had begun", failed("copy", &key))))
+            }
+            Ok(_) => Ok(true),
+            Err(error) if matches!(code(&error), Some("NoSuchKey" | "PreconditionFailed")) => Ok(false),
+            Err(error) => Err(aws::failure(failed("copy", &key), error)),
+        }
+    }
+
+    /// Stores a thumbnail, over one that may be there.
+    pub async fn put_thumbnail(
+        &self,
+        image_id: Uuid,
+        edge: u32,
+        format: Format,
+        bytes: Bytes,
+    ) -> Result<(), Reject> {
+        let key = thumbnail_key(image_id, edge, format);
+        let sha256 = Sha256::of(&bytes);
+        let headers = vec![
+            ("content-type".into(), format.media_type().to_owned()),
+            ("x-amz-checksum-sha256".into(), sha256.base64()),
+        ];
+        let put = self.client.send(Call { method: "PUT", path: format!("/{key}"), headers, body: bytes, sha256 });
+        put.await.map(drop).map_err(|error| aws::failure(failed("put", &key), error))
+    }
+
+    /// Deletes a thumbnail; one that is not there is fine.
+    pub async fn delete_thumbnail(&self, image_id: Uuid, edge: u32, format: Format) -> Result<(), Reject> {
+        self.delete_key(&thumbnail_key(image_id, edge, format)).await
+    }
+}
+
+fn get(key: &str, headers: Headers) -> Call {
+    Call { headers, ..without_body("GET", format!("/{key}")) }
+}
+
+fn failed(action: &str, key: &str) -> String {
+    format!("{action} object {key}")
+}
+
+fn code(error: &Refusal) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+fn piece(reply: Reply) -> anyhow::Result<Piece> {
+    let Reply { headers, body } = reply;
+    let header = |name: &str| headers.get(name).map(String::as_str);
+    // `bytes 0-131071/4823000`; where all of it came, there is no range.
+    let size = header("content-range").and_then(|range| range.rsplit_once('/')).map(|(_, size)| size);
+    let size = size.or_else(|| header("content-length")).context("its size is not told")?;
+    let metadata = headers.iter().filter_map(|(name, value)| {
+        Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.clone()))
+    });
+    Ok(Piece {
+        size: size.parse().context("its size is no number")?,
+        entity_tag: header("etag").context("it has no entity tag")?.to_owned(),
+        content_type: header("content-type").unwrap_or_default().to_owned(),
+        metadata: metadata.collect(),
+        bytes: body,
+    })
+}
