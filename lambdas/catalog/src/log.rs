@@ -37,6 +37,7 @@ pub struct Line {
     bytes: Cell<Option<u64>>,
     uploaded: Cell<bool>,
     calls: RefCell<BTreeMap<&'static str, Duration>>,
+    remarks: RefCell<Vec<String>>,
     causes: RefCell<Vec<String>>,
 }
 
@@ -53,6 +54,7 @@ impl Line {
             bytes: Cell::default(),
             uploaded: Cell::default(),
             calls: RefCell::default(),
+            remarks: RefCell::default(),
             causes: RefCell::default(),
         }
     }
@@ -81,6 +83,11 @@ impl Line {
         let result = call.await;
         *self.calls.borrow_mut().entry(name).or_default() += began.elapsed();
         result
+    }
+
+    /// Something that is no failure, and worth knowing to whoever looks into it.
+    pub fn remark(&self, remark: String) {
+        self.remarks.borrow_mut().push(remark);
     }
 
     /// Something of ours went wrong, whether or not the client hears of it.
@@ -165,6 +172,10 @@ impl Line {
         }
         if let Some(bytes) = self.bytes.get() {
             line["bytes"] = bytes.into();
+        }
+        let remarks = self.remarks.take();
+        if !remarks.is_empty() {
+            line["remarks"] = remarks.into();
         }
         if !causes.is_empty() {
             line["causes"] = causes.into();

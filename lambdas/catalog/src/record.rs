@@ -97,6 +97,12 @@ impl Record {
         format!("{UPLOADS_PREFIX}{}.{}", self.image_id, self.format.extension())
     }
 
+    /// Long edge and format of each thumbnail: what its key is made of.
+    pub fn thumbnails(&self) -> impl Iterator<Item = (u32, Format)> {
+        let made = self.derived.iter().map(|derived| &derived.thumbnails);
+        made.flat_map(|made| made.all.iter().map(|thumbnail| (thumbnail.edge, made.format)))
+    }
+
     /// What the object says about itself, beside its type, size and checksum.
     pub fn metadata(&self) -> Vec<(&'static str, String)> {
         let mut metadata = vec![(metadata::FILE_NAME, self.file_name.percent_encoded())];

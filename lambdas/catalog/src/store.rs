@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::UPLOADS_PREFIX;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use crate::answer::Reject;
@@ -83,6 +84,14 @@ impl Store {
         self.delete_key(&record.object_key()).await
     }
 
+    /// Deletes an image's object and its thumbnails.
+    pub async fn delete_all(&self, record: &Record) -> Result<(), Reject> {
+        let thumbnails = record.thumbnails();
+        let keys = thumbnails.map(|(edge, format)| thumbnail_key(record.image_id, edge, format));
+        let keys: Vec<_> = keys.chain([record.object_key()]).collect();
+        try_join_all(keys.iter().map(|key| self.delete_key(key))).await.map(drop)
+    }
+
     async fn delete_key(&self, key: &str) -> Result<(), Reject> {
         let deleted = self.client.send(without_body("DELETE", format!("/{key}"))).await;
         deleted.map(drop).map_err(|error| aws::failure(format!("delete object {key}"), error))
@@ -107,11 +116,8 @@ impl Store {
 
     /// Signs a GET for all that a ready image has: itself, and each of its thumbnails.
     pub fn links(&self, record: &Record, now: Timestamp) -> Result<Links, Reject> {
-        let thumbnails = record.derived.iter().flat_map(|derived| {
-            derived.thumbnails.all.iter().map(|thumbnail| (thumbnail.edge, derived.thumbnails.format))
-        });
-        let thumbnails =
-            thumbnails.map(|(edge, format)| self.thumbnail_link(record, edge, format, now));
+        let thumbnails = record.thumbnails();
+        let thumbnails = thumbnails.map(|(edge, format)| self.thumbnail_link(record, edge, format, now));
         Ok(Links { download: self.download_link(record, now)?, thumbnails: thumbnails.collect::<Result<_, _>>()? })
     }
 

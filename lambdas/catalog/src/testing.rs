@@ -57,7 +57,21 @@ impl Calls {
     }
 }
 
-type Script = Arc<dyn Fn(&Call) -> (u16, String) + Send + Sync>;
+/// What a call is answered. A status and a body will often do.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl From<(u16, String)> for Reply {
+    fn from((status, body): (u16, String)) -> Reply {
+        Reply { status, headers: Vec::new(), body: body.into() }
+    }
+}
+
+type Script = Arc<dyn Fn(&Call) -> Reply + Send + Sync>;
 
 struct Transport {
     calls: Calls,
@@ -80,19 +94,24 @@ impl HttpConnector for Transport {
         };
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let call = Call { name, uri: request.uri().to_owned(), headers, body };
-        let (status, body) = (self.script)(&call);
+        let Reply { status, headers, body } = (self.script)(&call);
         self.calls.push(call);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::new(status.into(), SdkBody::from(body));
+        for (name, value) in headers {
+            response.headers_mut().insert(name, value);
+        }
         HttpConnectorFuture::new(async move {
             // The call is done, but whoever made it gets to know only after others had their turn.
             tokio::task::yield_now().await;
-            Ok(HttpResponse::new(status.into(), SdkBody::from(body)))
+            Ok(response)
         })
     }
 }
 
 /// An AWS that answers each call with a status and a body.
-pub fn aws(script: impl Fn(&Call) -> (u16, String) + Send + Sync + 'static) -> (Aws, Calls) {
+pub fn aws<R: Into<Reply>>(script: impl Fn(&Call) -> R + Send + Sync + 'static) -> (Aws, Calls) {
+    let script = move |call: &Call| script(call).into();
     let calls = Calls::default();
     let transport = SharedHttpConnector::new(Transport { calls: calls.clone(), script: Arc::new(script) });
     let http = http_client_fn(move |_: &HttpConnectorSettings, _| transport.clone());

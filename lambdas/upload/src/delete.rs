@@ -4,6 +4,9 @@
 //! last. Each step can be repeated, and whatever breaks off in between is finished by repeating the
 //! request:
 //!
+//! The thumbnails go together with the object. Those that `process` is making right now it deletes by
+//! itself, when it finds the record changed.
+//!
 //! - Had the object gone first, a crash would leave a listed image that nobody can download.
 //! - Had the record gone first, a crash would leave an object that nothing names.
 //! - A record that is being deleted names its object, is in no index, and is no image to any client,
@@ -33,7 +36,7 @@ impl Upload {
         line.image(image_id);
         let hidden = line.timed("dynamodbUpdateMs", self.index.hide(image_id, now)).await?;
         let record = hidden.ok_or_else(nothing)?;
-        line.timed("s3DeleteMs", self.store.delete(&record)).await?;
+        line.timed("s3DeleteMs", self.store.delete_all(&record)).await?;
         line.timed("dynamodbUpdateMs", self.index.bury(&record, now)).await?;
         Ok(self.answers.no_content())
     }

@@ -415,7 +415,7 @@ mod tests {
             ("deleting", "the image of this key has been deleted; use another key"),
             ("deleted", "the image of this key has been deleted; use another key"),
         ] {
-            world.set(id, &json!({ "ImageStatus": { "S": status } }));
+            world.set(id, &json!({ "ImageStatus": { "S": status }, "RejectReason": { "S": "no image" } }));
             let (found, problem) = send(&world, LATER, &announced(70)).await;
             assert_eq!((found, problem["detail"].as_str().unwrap()), (409, detail));
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{Call, aws, dynamodb_error, s3_error};
+use super::{Call, Reply, aws, dynamodb_error, s3_error};
 use crate::aws::Aws;
 
 #[derive(Clone, Debug, Default)]
@@ -14,10 +14,16 @@ pub struct World(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    objects: BTreeMap<String, Vec<u8>>,
+    objects: BTreeMap<String, Object>,
     items: BTreeMap<String, Value>,
     calls: Vec<String>,
     broken: Option<Break>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Object {
+    headers: Vec<(String, String)>,
+    bytes: Vec<u8>,
 }
 
 /// From a call on, counted from the last [`World::breaks`], nothing gets through any more; of that
@@ -48,7 +54,23 @@ impl World {
 
     /// The bytes of each object, by key.
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
-        self.kept().objects.clone()
+        self.kept().objects.iter().map(|(key, object)| (key.clone(), object.bytes.clone())).collect()
+    }
+
+    /// What an object says of itself.
+    pub fn headers(&self, key: &str) -> BTreeMap<String, String> {
+        self.kept().objects.get(key).map(|object| object.headers.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Puts an object as somebody with a presigned URL, or with rights of their own, would.
+    pub fn send(&self, key: &str, headers: &[(&str, &str)], bytes: &[u8]) {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.kept().objects.insert(key.to_owned(), Object { headers, bytes: bytes.to_owned() });
+    }
+
+    /// Takes an object away behind everybody's back.
+    pub fn lose(&self, key: &str) {
+        self.kept().objects.remove(key);
     }
 
     /// The items that are records, by image id.
@@ -77,8 +99,30 @@ impl World {
     }
 }
 
+impl Object {
+    /// Honours `Range: bytes=first-last`.
+    fn read(&self, call: &Call) -> Reply {
+        let range = call.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let number = |text: &str| text.parse::<usize>().unwrap_or_default();
+        let length = self.bytes.len();
+        let (first, last) = range.map_or((0, length), |(first, last)| (number(first), number(last) + 1));
+        if range.is_some() && first >= length {
+            return (416, s3_error("InvalidRange")).into();
+        }
+        let bytes = self.bytes[first..last.min(length)].to_vec();
+        let mut headers = self.headers.clone();
+        headers.push(("etag".to_owned(), "\"of the test\"".to_owned()));
+        headers.push(match range {
+            Some(_) => ("content-range".to_owned(), format!("bytes {first}-{}/{length}", last.min(length) - 1)),
+            None => ("content-length".to_owned(), length.to_string()),
+        });
+        let body = if call.name == "HEAD object" { Vec::new() } else { bytes };
+        Reply { status: if range.is_some() { 206 } else { 200 }, headers, body }
+    }
+}
+
 impl Kept {
-    fn answer(&mut self, call: &Call) -> (u16, String) {
+    fn answer(&mut self, call: &Call) -> Reply {
         let number = self.calls.len();
         let refused = || {
             let of_s3 = call.name.ends_with("object");
@@ -89,32 +133,51 @@ impl Kept {
             }
         };
         match self.broken {
-            Some(broken) if number > broken.at => return refused(),
+            Some(broken) if number > broken.at => return refused().into(),
             Some(broken) if number == broken.at => {
                 self.calls.push(call.name.clone());
                 if broken.takes_effect {
                     self.act(call);
                 }
-                return refused();
+                return refused().into();
             }
             _ => self.calls.push(call.name.clone()),
         }
         self.act(call)
     }
 
-    fn act(&mut self, call: &Call) -> (u16, String) {
+    fn act(&mut self, call: &Call) -> Reply {
         let path = call.uri.split('?').next().unwrap_or_default();
-        let key = path.find("uploads/").map_or("", |at| &path[at..]).to_owned();
-        match call.name.as_str() {
-            "PUT object" if self.objects.contains_key(&key) => (412, s3_error("PreconditionFailed")),
+        let prefixes = [contract::UPLOADS_PREFIX, contract::THUMBNAILS_PREFIX];
+        let key = prefixes.iter().find_map(|prefix| path.find(prefix)).map_or("", |at| &path[at..]).to_owned();
+        let exclusive = call.headers.get("if-none-match").is_some_and(|condition| condition == "*");
+        let kept = call.headers.iter().filter(|(name, _)| {
+            name.starts_with("x-amz-meta-") || ["content-type", "content-disposition"].contains(&name.as_str())
+        });
+        let headers: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let there = self.objects.get(&key);
+        let reply = match call.name.as_str() {
+            "PUT object" if exclusive && there.is_some() => (412, s3_error("PreconditionFailed")),
+            "PUT object" if call.headers.contains_key("x-amz-copy-source") => match self.objects.get_mut(&key) {
+                Some(object) => {
+                    object.headers = headers;
+                    (200, "<CopyObjectResult/>".to_owned())
+                }
+                None => (404, s3_error("NoSuchKey")),
+            },
             "PUT object" => {
-                self.objects.insert(key, call.body.clone());
+                self.objects.insert(key, Object { headers, bytes: call.body.clone() });
                 (200, String::new())
             }
             "DELETE object" => {
                 self.objects.remove(&key);
                 (204, String::new())
             }
+            "GET object" | "HEAD object" => match there {
+                Some(object) => return object.read(call),
+                None if call.name == "HEAD object" => (404, String::new()),
+                None => (404, s3_error("NoSuchKey")),
+            },
             _ => match self.item(&call.name, &call.json()) {
                 Ok(answer) => (200, answer.to_string()),
                 Err(there) => {
@@ -122,7 +185,8 @@ impl Kept {
                     (400, json!({ "__type": kind, "Item": there }).to_string())
                 }
             },
-        }
+        };
+        reply.into()
     }
 
     /// What a call to the table answers, or the item that its condition refused.
@@ -131,6 +195,37 @@ impl Kept {
         let number = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<i64>().ok());
         let now = number(&asked["ExpressionAttributeValues"][":now"]);
         match name {
+            // Conditions on the status alone, as those of `arrival` are.
+            _ if asked["ConditionExpression"].as_str().is_some_and(|c| c.starts_with("#status = :")) && {
+                let wanted = asked["ConditionExpression"].as_str().unwrap_or_default();
+                let wanted = wanted.split(' ').nth(2).unwrap_or_default();
+                let holder = if name == "PutItem" { "Item" } else { "Key" };
+                let there = self.items.get(&id(holder));
+                there.is_none_or(|there| there["ImageStatus"] != asked["ExpressionAttributeValues"][wanted])
+            } =>
+            {
+                let holder = if name == "PutItem" { "Item" } else { "Key" };
+                Err(self.items.get(&id(holder)).cloned().unwrap_or_default())
+            }
+            "PutItem" if asked["ConditionExpression"] == "#status = :pending" => {
+                self.items.insert(id("Item"), asked["Item"].clone());
+                Ok(json!({}))
+            }
+            "UpdateItem" if asked["ConditionExpression"] == "#status = :ready" => {
+                let names = asked["ExpressionAttributeNames"].as_object().cloned().unwrap_or_default();
+                let item = self.items.entry(id("Key")).or_default();
+                for (place, name) in names.iter().filter(|(place, _)| *place != "#status") {
+                    let value = &asked["ExpressionAttributeValues"][place.replace('#', ":")];
+                    item[name.as_str().unwrap_or_default()] = value.clone();
+                }
+                Ok(json!({}))
+            }
+            "DeleteItem"
+                if asked["ConditionExpression"].is_string()
+                    && self.items.get(&id("Key")).is_some_and(|item| item.get("Thumbnails").is_some()) =>
+            {
+                Err(self.items[&id("Key")].clone())
+            }
             "PutItem" => {
                 let may_replace_expired =
                     asked["ConditionExpression"].as_str().is_some_and(|c| c.contains(" OR "));
