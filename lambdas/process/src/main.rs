@@ -1,20 +1,88 @@
-//! The function that new objects under `uploads/` start.
+//! The function that new objects under `uploads/` start: reads the environment, warms its connections,
+//! and takes events one by one.
 
+use std::cell::Cell;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use catalog::log;
+use catalog::answer::Reject;
+use catalog::aws::Aws;
+use catalog::environment::Environment;
+use catalog::index::Index;
+use catalog::log::{self, Line};
+use catalog::record::now;
+use catalog::store::Store;
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::{Value, json};
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::handler::{Outcome, Process};
+use crate::settings::Settings;
+use crate::thumbnails::Maker;
+
+mod arrival;
+mod event;
+mod handler;
+mod settings;
+mod thumbnails;
+
+/// Nobody waits for an answer, and S3 may take its time to copy a large object.
+const ATTEMPT: Duration = Duration::from_secs(20);
+const OPERATION: Duration = Duration::from_secs(40);
+
+/// What a synchronous caller hears of an object; S3 listens to nothing.
+#[derive(Serialize)]
+struct Told {
+    key: String,
+    outcome: Outcome,
+}
 
 // One event at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let handle = async |_: LambdaEvent<Value>| Ok::<_, lambda_runtime::Error>(json!([]));
-    match lambda_runtime::run(service_fn(handle)).await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::failure(&anyhow::Error::from_boxed(error));
+            log::failure(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let environment = Environment::read()?;
+    let settings = Settings::read(environment.max_pixels)?;
+    let aws = Aws::new(&environment)?;
+    let process = Process {
+        store: Store::with_times(&aws, &environment.bucket, ATTEMPT, OPERATION),
+        index: Index::new(&aws, &environment.table),
+        maker: Maker { settings: settings.thumbnails },
+        bucket: environment.bucket,
+        max_pixels: environment.max_pixels,
+        max_held: settings.max_held,
+        clock: now,
+    };
+    tokio::join!(process.store.warm(), process.index.warm_for_writing());
+    let cold_start = Cell::new(true);
+    let handle = async |event: LambdaEvent<Event>| {
+        let function = &event.context.env_config.function_name;
+        let mut told = Vec::new();
+        let mut failed = None;
+        for arrival in event.payload.arrivals() {
+            let line = Line::new(&event.context.request_id, function, cold_start.take());
+            let outcome = process.process(&arrival, &line).await;
+            match &outcome {
+                Ok(outcome) => told.push(Told { key: arrival.key, outcome: *outcome }),
+                Err(Reject::Busy(cause) | Reject::Internal(cause)) => {
+                    line.cause(cause);
+                    failed = Some(format!("{cause:#}"));
+                }
+                Err(refused) => failed = Some(refused.to_string()),
+            }
+            line.write_outcome(outcome.ok().map(Outcome::name));
+        }
+        // Lambda delivers a failed event again, and what is done by then costs one look.
+        failed.map_or(Ok(told), |message| Err(lambda_runtime::Error::from(message)))
+    };
+    lambda_runtime::run(service_fn(handle)).await.map_err(anyhow::Error::from_boxed)
 }

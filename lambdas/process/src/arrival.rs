@@ -1,0 +1,229 @@
+//! An object of which nothing is known but what was announced, or not even that: it is held against
+//! its record, and the record becomes `ready` or `rejected`; or it is given one.
+
+use catalog::answer::{Problem, Reject};
+use catalog::digest::{Hasher, Sha256};
+use catalog::file_name::FileName;
+use catalog::log::{self, Line};
+use catalog::picture::{self, Format, Picture};
+use catalog::record::{Record, Status, image_of, metadata};
+use catalog::store::object::Piece;
+use jiff::SignedDuration;
+
+use crate::handler::{Outcome, Process, Step};
+
+/// Bytes that come with the first read. They hold the header of nearly every image.
+const FIRST: u64 = 128 * 1024;
+/// Bytes of each further read.
+const NEXT: u64 = 8 * 1024 * 1024;
+/// How long a client can read why its image was rejected.
+const REJECTED_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How old the moment in an object's metadata may be to become that of its record.
+const RECENT: SignedDuration = SignedDuration::from_mins(1);
+
+/// What an object turned out to be.
+enum Found {
+    Image { picture: Picture, sha256: Sha256, bytes: Option<Vec<u8>> },
+    /// It is not to be kept, for a reason that its sender may hear.
+    Refused(String),
+    Gone,
+}
+
+impl Process {
+    /// Holds the object of a pending record against what was announced.
+    pub(crate) async fn finish(&self, pending: Record, line: &Line) -> Result<Step, Reject> {
+        let key = pending.object_key();
+        let Some(first) = line.timed("s3GetMs", self.store.read_first(&key, FIRST)).await? else {
+            return Ok(Step::End(Outcome::Gone));
+        };
+        line.bytes(first.size);
+        if first.size != pending.size {
+            let reason = format!("announced as {} bytes, but {} arrived", pending.size, first.size);
+            return self.reject(pending, reason, line).await;
+        }
+        let (picture, sha256, bytes) = match self.examine(&key, &first, Some(pending.format), line).await? {
+            Found::Image { picture, sha256, bytes } => (picture, sha256, bytes),
+            Found::Refused(reason) => return self.reject(pending, reason, line).await,
+            Found::Gone => return Ok(Step::End(Outcome::Gone)),
+        };
+        if pending.sha256.is_some_and(|announced| announced != sha256) {
+            let reason = format!("announced with another SHA-256 than {sha256}, which its bytes have");
+            return self.reject(pending, reason, line).await;
+        }
+        let Some(ready) = self.complete(pending, picture, sha256, &first, line).await? else {
+            return Ok(Step::End(Outcome::Gone));
+        };
+        if !line.timed("dynamodbPutMs", self.index.settle(&ready)).await? {
+            return Ok(Step::LookAgain);
+        }
+        line.uploaded();
+        self.derive(&ready, bytes, line).await
+    }
+
+    /// Gives an object without a record the one that its metadata tells of, or that its bytes do.
+    pub(crate) async fn adopt(&self, key: &str, line: &Line) -> Result<Step, Reject> {
+        let left = Ok(Step::End(Outcome::Left));
+        let extension = key.rsplit_once('.').map(|(_, extension)| extension);
+        let format = Format::ALL.into_iter().find(|format| Some(format.extension()) == extension);
+        let (Some(image_id), Some(format)) = (image_of(key), format) else { return left };
+        let Some(first) = line.timed("s3GetMs", self.store.read_first(key, FIRST)).await? else {
+            return Ok(Step::End(Outcome::Gone));
+        };
+        line.bytes(first.size);
+        let told = |name: &str| first.metadata.get(name).map(String::as_str);
+        if let Ok(record) = Record::from_object(key, &first.content_type, first.size, told) {
+            return self.adopt_as(&record, None, line).await;
+        }
+        // Its record has expired, or somebody put it there by hand.
+        let was_announced = told(metadata::FILE_NAME).is_some();
+        let name = told(metadata::FILE_NAME).unwrap_or_default();
+        let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+        let name = FileName::parse(&name).or_else(|_| FileName::parse(key.rsplit('/').next().unwrap_or(key)));
+        let Ok(file_name) = name else { return left };
+        let record = Record {
+            image_id,
+            file_name,
+            format,
+            size: first.size,
+            sha256: None,
+            created_at: (self.clock)(),
+            status: Status::Deleting,
+            derived: None,
+        };
+        match self.examine(key, &first, Some(format), line).await? {
+            Found::Image { picture, sha256, bytes } => {
+                match self.complete(record, picture, sha256, &first, line).await? {
+                    Some(ready) => self.adopt_as(&ready, bytes, line).await,
+                    None => Ok(Step::End(Outcome::Gone)),
+                }
+            }
+            Found::Refused(reason) if was_announced => {
+                let rejected = Record { status: self.rejected(reason), ..record };
+                if line.timed("dynamodbPutMs", self.index.put(&rejected)).await?.is_some() {
+                    return Ok(Step::LookAgain);
+                }
+                line.timed("s3DeleteMs", self.store.delete(&rejected)).await?;
+                Ok(Step::End(Outcome::Rejected))
+            }
+            Found::Refused(reason) => {
+                log::failure(&anyhow::anyhow!("{key} has no record and gets none: {reason}"));
+                left
+            }
+            Found::Gone => Ok(Step::End(Outcome::Gone)),
+        }
+    }
+
+    /// An upload that failed halfway takes its object back first and its record second, so a record
+    /// that is written here stays only if the object is still there after that.
+    async fn adopt_as(&self, record: &Record, bytes: Option<Vec<u8>>, line: &Line) -> Result<Step, Reject> {
+        if line.timed("dynamodbPutMs", self.index.put(record)).await?.is_some() {
+            return Ok(Step::LookAgain);
+        }
+        if !line.timed("s3HeadMs", self.store.has(&record.object_key())).await? {
+            self.index.forget(record).await?;
+            return Ok(Step::End(Outcome::Gone));
+        }
+        self.derive(record, bytes, line).await
+    }
+
+    /// Makes a record a ready one, and has its object say so before the table does. Nothing if the
+    /// object is gone.
+    async fn complete(
+        &self,
+        record: Record,
+        picture: Picture,
+        sha256: Sha256,
+        first: &Piece,
+        line: &Line,
+    ) -> Result<Option<Record>, Reject> {
+        let now = (self.clock)();
+        let ready = |status| Record { sha256: Some(sha256), status, ..record.clone() };
+        // An earlier delivery of the event may have got this far, or may be right here.
+        let told = |name: &str| first.metadata.get(name).map(String::as_str);
+        let there = Record::from_object(&record.object_key(), &first.content_type, first.size, told);
+        if let Ok(there) = there
+            && let Status::Ready { width, height, ready_at, .. } = there.status
+            && (there.sha256, width, height) == (Some(sha256), picture.width, picture.height)
+            && ready_at <= now
+            && now.duration_since(ready_at) < RECENT
+        {
+            return Ok(Some(ready(there.status)));
+        }
+        let ready = ready(Status::ready(picture.width, picture.height, now));
+        let completed = line.timed("s3CopyMs", self.store.complete(&ready, &first.entity_tag)).await?;
+        Ok(completed.then_some(ready))
+    }
+
+    async fn reject(&self, pending: Record, reason: String, line: &Line) -> Result<Step, Reject> {
+        let rejected = Record { status: self.rejected(reason), ..pending };
+        if !line.timed("dynamodbPutMs", self.index.settle(&rejected)).await? {
+            return Ok(Step::LookAgain);
+        }
+        line.timed("s3DeleteMs", self.store.delete(&rejected)).await?;
+        Ok(Step::End(Outcome::Rejected))
+    }
+
+    fn rejected(&self, reason: String) -> Status {
+        Status::Rejected { expires_at: (self.clock)() + REJECTED_LIFE, reason }
+    }
+
+    /// Looks at the header first, so that what is no image is not read any further.
+    async fn examine(
+        &self,
+        key: &str,
+        first: &Piece,
+        declared: Option<Format>,
+        line: &Line,
+    ) -> Result<Found, Reject> {
+        let holds_all = first.bytes.len() as u64 == first.size;
+        let mut picture = picture::inspect(&first.bytes, declared, self.max_pixels);
+        let may_go_on = || Format::of(&first.bytes) == declared && !holds_all;
+        match &picture {
+            Err(Reject::Refused { problem: Problem::UnsupportedMediaType, .. }) if may_go_on() => (),
+            Err(Reject::Refused { detail, .. }) => return Ok(Found::Refused(detail.clone())),
+            _ => (),
+        }
+        let Some((sha256, bytes)) = self.read(key, first, line).await? else { return Ok(Found::Gone) };
+        if let (Err(_), Some(bytes)) = (&picture, &bytes) {
+            picture = picture::inspect(bytes, declared, self.max_pixels);
+        }
+        match picture {
+            Ok(picture) => Ok(Found::Image { picture, sha256, bytes }),
+            Err(Reject::Refused { .. }) if bytes.is_none() => Err(Reject::Internal(anyhow::anyhow!(
+                "{key}: its header is not among its first {FIRST} bytes, and all {} do not fit in memory; \
+                 raise process.memory",
+                first.size
+            ))),
+            Err(Reject::Refused { detail, .. }) => Ok(Found::Refused(detail)),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Reads all of an object, hashes it, and holds it if it is not too large. Nothing if it is gone.
+    pub(crate) async fn read(
+        &self,
+        key: &str,
+        first: &Piece,
+        line: &Line,
+    ) -> Result<Option<(Sha256, Option<Vec<u8>>)>, Reject> {
+        let held = usize::try_from(first.size).ok().filter(|_| first.size <= self.max_held);
+        let mut bytes = Vec::with_capacity(held.unwrap_or_default());
+        let mut hasher = Hasher::default();
+        hasher.update(&first.bytes);
+        bytes.extend(first.bytes.iter().filter(|_| held.is_some()));
+        let mut read = first.bytes.len() as u64;
+        while read < first.size {
+            let more = self.store.read_on(key, first, read, NEXT.min(first.size - read));
+            let Some(more) = line.timed("s3GetMs", more).await? else { return Ok(None) };
+            if more.is_empty() {
+                return Err(Reject::Busy(anyhow::anyhow!("read {key}: S3 sent nothing from byte {read} on")));
+            }
+            hasher.update(&more);
+            read += more.len() as u64;
+            if held.is_some() {
+                bytes.extend_from_slice(&more);
+            }
+        }
+        Ok(Some((hasher.finish(), held.map(|_| bytes))))
+    }
+}
