@@ -46,7 +46,7 @@ fn run(file: &str, count: u32) -> Result<String, Box<dyn std::error::Error>> {
     Ok(format!("{}.{:03} {size} {}", spent / 1_000_000, spent / 1000 % 1000, peak_bytes()?))
 }
 
-/// On a CPU, of the one thread there is: proc_pid_schedstat(5).
+/// On a CPU, of the one thread there is: `schedstat` of `proc(5)`.
 fn cpu_nanoseconds() -> Result<u64, Box<dyn std::error::Error>> {
     Ok(std::fs::read_to_string("/proc/self/schedstat")?.split(' ').next().unwrap_or_default().parse()?)
 }

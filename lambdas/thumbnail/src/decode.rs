@@ -37,12 +37,12 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
     let mut limits = Limits::default();
     limits.max_alloc = Some(settings.max_memory);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(unmade)?;
+    let mut decoder = reader.into_decoder().map_err(|error| unmade(&error))?;
     let (width, height) = decoder.dimensions();
     check_pixels(width, height, settings)?;
     check_memory(held(&decoder, format), settings)?;
     let profile = decoder.icc_profile().unwrap_or(None);
-    let image = DynamicImage::from_decoder(decoder).map_err(unmade)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| unmade(&error))?;
     Ok(Decoded { picture: eight_bits(image)?, full_edge: width.max(height), profile })
 }
 
@@ -110,7 +110,7 @@ fn without_alpha(mut picture: Picture) -> Picture {
 }
 
 /// The decoders' errors, bounded: some quote the file.
-fn unmade(error: ImageError) -> Unmade {
+fn unmade(error: &ImageError) -> Unmade {
     let text: String = error.to_string().chars().take(200).collect();
     match error {
         ImageError::Limits(_) => Unmade::TooLarge(text),

@@ -61,10 +61,7 @@ fn frame(bytes: &[u8]) -> Frame {
     while let [0xff, marker, after @ ..] = rest {
         match (*marker, after) {
             // Fill bytes.
-            (0xff, _) => {
-                rest = &rest[1..];
-                continue;
-            }
+            (0xff, _) => rest = &rest[1..],
             (0xda | 0xd9, _) => break,
             (_, [high, low, ..]) => {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));

@@ -5,7 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::Unmade;
 
-/// ThumbHash takes no more than 100 pixels.
+/// `ThumbHash` takes no more than 100 pixels.
 pub(crate) const PLACEHOLDER_EDGE: u32 = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
