@@ -57,12 +57,16 @@ MOTO = .local/moto
 
 # Fuzzing: cargo-fuzz installed beside what is built, and what the fuzzers have learned so far.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS = request base64 picture cursor
+FUZZ_TARGETS = request base64 picture cursor thumbnail
+# Bytes; the smallest whole pictures need more than a request.
+FUZZ_LENGTH = 4096
+FUZZ_LENGTH_thumbnail = 65536
 FUZZ = $(abspath $(BUILT))/fuzz
 CARGO_FUZZ = $(abspath $(BUILT))/tools/bin/cargo-fuzz
 
 # What the functions are compared with in other languages, and all that it needs.
 LANGUAGES = $(abspath $(BUILT))/languages
+THUMBNAILS = $(abspath $(BUILT))/thumbnails
 
 ON_ENV = $(if $(ENV),--env $(ENV))
 WITH_FUNCTIONS = --functions $(RELEASE) $(if $(PACKAGE),--package $(PACKAGE))
@@ -70,7 +74,7 @@ UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
-	build test tools fuzz bench bench-provision bench-cold bench-languages lint fmt check clean need-cargo need-target need-python need-function
+	build test tools fuzz bench bench-provision bench-cold bench-languages bench-thumbnails lint fmt check clean need-cargo need-target need-python need-function
 
 # No more than a screen of 24 lines by 80 columns.
 help:
@@ -184,6 +188,18 @@ bench-languages: need-cargo need-python
 	cargo build --release --target $(TARGET) -p upload -p list
 	cargo run --release --target $(TARGET) -p bench -- --languages $(LANGUAGES) $(ARGS)
 
+# Thumbnails beside sharp's and Pillow's, by CPU time.
+bench-thumbnails: need-cargo need-python
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "error: Node.js is missing, to compare with (Debian, Ubuntu: apt install nodejs npm)" >&2; exit 1; }
+	$(PYTHON) -m venv $(THUMBNAILS)/python
+	$(THUMBNAILS)/python/bin/pip install --quiet --requirement bench/python/thumbnails.txt
+	mkdir -p $(THUMBNAILS)/sharp && cp bench/sharp/* $(THUMBNAILS)/sharp/
+	npm ci --prefix $(THUMBNAILS)/sharp --no-audit --no-fund --loglevel=error
+	cargo build --release --target $(TARGET) -p thumbnail --example thumbnails
+	$(THUMBNAILS)/python/bin/python bench/thumbnails.py --sharp $(THUMBNAILS)/sharp \
+		--ours $(BUILT)/$(TARGET)/release/examples/thumbnails $(ARGS)
+
 # A stable compiler takes the flags that fuzzing needs only when it is told to be a nightly one.
 fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute, or FUZZ_SECONDS=600
 	@for parser in $(FUZZ_TARGETS); do \
@@ -191,7 +207,7 @@ fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute, or FUZZ_SECONDS
 		corpus=$(FUZZ)/corpus/$$parser && mkdir -p $$corpus && cp tests/images/* $$corpus/ && \
 		RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --fuzz-dir fuzz --target $(TARGET) --target-dir $(FUZZ) \
 			$$parser $$corpus $$(ls -d fuzz/seeds/$$parser 2>/dev/null) -- \
-			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=1 || exit 1; \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=$$(test $$parser = thumbnail && echo $(FUZZ_LENGTH_thumbnail) || echo $(FUZZ_LENGTH)) -timeout=5 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
 $(CARGO_FUZZ):

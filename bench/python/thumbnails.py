@@ -1,0 +1,35 @@
+"""Pillow's thumbnails: python3 thumbnails.py FILE COUNT METHOD; see bench/thumbnails.py."""
+
+import io
+import pathlib
+import resource
+import sys
+
+from PIL import Image, ImageOps
+
+
+def thumbnails(data, method):
+    # `thumbnail` has the JPEG decoder scale on load; its smaller ones are made of the larger.
+    image = Image.open(io.BytesIO(data))
+    size = 0
+    for edge in (1280, 480, 160):
+        image.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+        image = ImageOps.exif_transpose(image)
+        out = io.BytesIO()
+        image.save(out, "WEBP", quality=78, method=method)
+        size += len(out.getvalue())
+    return size
+
+
+def spent():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+data, count, method = pathlib.Path(sys.argv[1]).read_bytes(), int(sys.argv[2]), int(sys.argv[3])
+size = thumbnails(data, method)
+start = spent()
+for _ in range(count):
+    thumbnails(data, method)
+milliseconds = (spent() - start) * 1000 / count
+print(f"{milliseconds:.3f} {size} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}")

@@ -1,0 +1,125 @@
+//! Pixels in memory: scaled, turned upright, and hashed to a placeholder.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::Unmade;
+
+/// `ThumbHash` takes no more than 100 pixels.
+pub(crate) const PLACEHOLDER_EDGE: u32 = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Samples {
+    Grey,
+    Rgb,
+    /// Not premultiplied.
+    Rgba,
+    /// Ink: 255 is all of it.
+    Cmyk,
+}
+
+impl Samples {
+    pub(crate) const fn count(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb => 3,
+            Self::Rgba | Self::Cmyk => 4,
+        }
+    }
+
+    const fn pixel_type(self) -> PixelType {
+        match self {
+            Self::Grey => PixelType::U8,
+            Self::Rgb => PixelType::U8x3,
+            Self::Rgba | Self::Cmyk => PixelType::U8x4,
+        }
+    }
+}
+
+/// Rows from the top, 8 bits a sample, without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) samples: Samples,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Picture {
+    /// Of `data` that has just the bytes of such a picture; otherwise the decoder or file is wrong.
+    pub(crate) fn new(width: u32, height: u32, samples: Samples, data: Vec<u8>) -> Result<Self, Unmade> {
+        let expected = u64::from(width) * u64::from(height) * samples.count() as u64;
+        if expected == 0 || data.len() as u64 != expected {
+            return Err(Unmade::Damaged(format!("{} bytes of pixels for {width} x {height}", data.len())));
+        }
+        Ok(Self { width, height, samples, data })
+    }
+
+    pub(crate) const fn long_edge(&self) -> u32 {
+        if self.width > self.height { self.width } else { self.height }
+    }
+}
+
+/// Lanczos, as sharp and Pillow scale down by default or habit; alpha is premultiplied meanwhile, so
+/// that what is transparent does not colour what is not.
+pub(crate) fn to_edge(picture: Picture, edge: u32) -> Result<Picture, Unmade> {
+    let long = picture.long_edge();
+    if long <= edge {
+        return Ok(picture);
+    }
+    let scaled = |side: u32| {
+        let exact = (2 * u64::from(side) * u64::from(edge) + u64::from(long)) / (2 * u64::from(long));
+        u32::try_from(exact).unwrap_or(edge).clamp(1, edge)
+    };
+    let (width, height) = (scaled(picture.width), scaled(picture.height));
+    let wrong = |error: &dyn std::fmt::Display| Unmade::Damaged(format!("scaling: {error}"));
+    let pixel_type = picture.samples.pixel_type();
+    let from =
+        ImageRef::new(picture.width, picture.height, &picture.data, pixel_type).map_err(|e| wrong(&e))?;
+    let mut to = Image::new(width, height, pixel_type);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .use_alpha(picture.samples == Samples::Rgba);
+    Resizer::new().resize(&from, &mut to, &options).map_err(|e| wrong(&e))?;
+    Picture::new(width, height, picture.samples, to.into_vec())
+}
+
+/// Undoes an EXIF orientation (TIFF tag 274), 1 to 8; any other leaves the picture as it is.
+pub(crate) fn upright(picture: Picture, orientation: u8) -> Picture {
+    if !(2..=8).contains(&orientation) {
+        return picture;
+    }
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    let (across, down) = if orientation >= 5 { (height, width) } else { (width, height) };
+    let (right, bottom) = (width - 1, height - 1);
+    let count = picture.samples.count();
+    let mut data = Vec::with_capacity(picture.data.len());
+    for y in 0..down {
+        for x in 0..across {
+            let (from_x, from_y) = match orientation {
+                2 => (right - x, y),
+                3 => (right - x, bottom - y),
+                4 => (x, bottom - y),
+                5 => (y, x),
+                6 => (y, bottom - x),
+                7 => (right - y, bottom - x),
+                _ => (right - y, x),
+            };
+            let at = (from_y * width + from_x) * count;
+            data.extend_from_slice(&picture.data[at..at + count]);
+        }
+    }
+    let (width, height) =
+        if orientation >= 5 { (picture.height, picture.width) } else { (picture.width, picture.height) };
+    Picture { width, height, data, ..picture }
+}
+
+/// The `ThumbHash` of a picture in RGB or RGBA.
+pub(crate) fn placeholder(picture: Picture) -> Result<Vec<u8>, Unmade> {
+    let small = to_edge(picture, PLACEHOLDER_EDGE)?;
+    let rgba: Vec<u8> = match small.samples {
+        Samples::Rgb => small.data.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect(),
+        _ => small.data,
+    };
+    Ok(thumbhash::rgba_to_thumb_hash(small.width as usize, small.height as usize, &rgba))
+}
