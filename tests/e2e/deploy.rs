@@ -16,7 +16,7 @@ struct Build {
 impl Build {
     fn new() -> Build {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["upload", "list"] {
+        for name in ["upload", "list", "process"] {
             std::fs::copy(binaries().join(name), folder.path().join(name)).unwrap();
         }
         Build { folder }
