@@ -117,7 +117,7 @@ pub async fn run<'a>(
             Err(first
                 .context(format!("{left} of {} steps are not done; run again to go on", plan.steps.len())))
         }
-        None if interrupted && left > 0 => Err(Interrupted { left }.into()),
+        None if interrupted && left > 0 => Err(Interrupted { left: Some(left) }.into()),
         None => Ok(outcome),
     }
 }

@@ -154,6 +154,7 @@ const BUCKET: &[&str] = &[
 const OBJECTS: &[&str] =
     &["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject"];
 const TABLE: &[&str] = &[
+    "dynamodb:BatchGetItem",
     "dynamodb:CreateTable",
     "dynamodb:DeleteTable",
     "dynamodb:DescribeContinuousBackups",

@@ -73,9 +73,21 @@ impl Id {
     pub fn all() -> Vec<Id> {
         let per_function: [fn(Function) -> Id; 7] =
             [Id::LogGroup, Id::Role, Id::Repository, Id::Image, Id::Function, Id::Alias, Id::Permission];
-        let mut ids: Vec<Id> =
-            per_function.iter().flat_map(|id| Function::ALL.map(id)).chain([Id::Bucket, Id::Table, Id::Queue]).collect();
-        ids.extend([Id::Notification, Id::AccessLog, Id::Api, Id::ApiKey, Id::Stage, Id::UsagePlan, Id::Alarms, Id::Dashboard]);
+        let mut ids: Vec<Id> = per_function
+            .iter()
+            .flat_map(|id| Function::ALL.map(id))
+            .chain([Id::Bucket, Id::Table, Id::Queue])
+            .collect();
+        ids.extend([
+            Id::Notification,
+            Id::AccessLog,
+            Id::Api,
+            Id::ApiKey,
+            Id::Stage,
+            Id::UsagePlan,
+            Id::Alarms,
+            Id::Dashboard,
+        ]);
         ids.sort();
         ids
     }
@@ -267,7 +279,10 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         let alias = Alias { configuration: lambda.configuration.clone(), weights: BTreeMap::new() };
         stack.insert(Id::Function(function), Resource::Function(lambda));
         stack.insert(Id::Alias(function), Resource::Alias(alias));
-        stack.insert(Id::Permission(function), Resource::Permission(policy::permission(place, names, function)));
+        stack.insert(
+            Id::Permission(function),
+            Resource::Permission(policy::permission(place, names, function)),
+        );
         if function == Function::Process {
             let notification = storage::notification(place, names);
             stack.insert(Id::Notification, Resource::Notification(notification));

@@ -5,8 +5,8 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Architecture, DeadLetterConfig, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime,
-    State, TracingConfig, TracingMode,
+    Architecture, DeadLetterConfig, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus,
+    PackageType, Runtime, State, TracingConfig, TracingMode,
 };
 use contract::Function;
 
@@ -210,7 +210,8 @@ pub async fn update(
             let away = policy::role_arn(&aws.place, names, away);
             let update = client.update_function_configuration().function_name(&name).role(away);
             // The other role may not send to the queue, and Lambda refuses one that may not.
-            let update = update.set_dead_letter_config(live.dead_letters.as_ref().map(|_| dead_letters(None)));
+            let update =
+                update.set_dead_letter_config(live.dead_letters.as_ref().map(|_| dead_letters(None)));
             let answer = retry(NOT_YET, async || update.clone().send().await).await;
             answer.map_err(failed("lambda:UpdateFunctionConfiguration"))?;
             ready(client, &name, None).await?;

@@ -54,7 +54,9 @@ async fn url(aws: &Aws, names: &Names) -> anyhow::Result<Option<String>> {
 }
 
 async fn existing(aws: &Aws, names: &Names) -> anyhow::Result<String> {
-    url(aws, names).await?.with_context(|| format!("there is no queue {}; create it with `provision apply`", names.queue()))
+    url(aws, names)
+        .await?
+        .with_context(|| format!("there is no queue {}; create it with `provision apply`", names.queue()))
 }
 
 fn attributes(desired: &Queue) -> [(QueueAttributeName, String); 4] {

@@ -22,9 +22,8 @@ pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
     let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
     // What says more of itself than that it is there is asked for that, and not read twice.
-    let special = |id: &Id| {
-        matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Queue | Id::Api | Id::Alarms)
-    };
+    let special =
+        |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Queue | Id::Api | Id::Alarms);
     let plain: Vec<Id> = Id::all().into_iter().filter(|id| !special(id)).collect();
     let (live, mut rows, hours) = tokio::try_join!(
         live::read_some(&aws, &names, &known, plain.clone()),

@@ -33,7 +33,8 @@ fn an_environment_overrides_key_by_key() {
 
 #[test]
 fn process_may_take_as_long_as_lambda_lets_it() {
-    let text = "[env.staging]\nprocess.timeout = 900\nthumbnails.quality = 60\nthumbnails.format = \"jpeg\"\n";
+    let text =
+        "[env.staging]\nprocess.timeout = 900\nthumbnails.quality = 60\nthumbnails.format = \"jpeg\"\n";
     let settings = parse(text, "staging").unwrap();
     assert_eq!(settings.functions[&Function::Process].timeout, 900);
     assert_eq!(settings.thumbnails.format.name(), "jpeg");

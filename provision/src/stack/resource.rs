@@ -66,10 +66,9 @@ impl Resource {
             Resource::Stage(r) => Some(&r.tags),
             Resource::Alarms(r) => Some(&r.tags),
             Resource::Dashboard(r) => Some(&r.tags),
-            Resource::Image(_)
-            | Resource::Alias(_)
-            | Resource::Permission(_)
-            | Resource::Notification(_) => None,
+            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) | Resource::Notification(_) => {
+                None
+            }
         }
     }
 
@@ -90,10 +89,9 @@ impl Resource {
             Resource::Stage(r) => &mut r.tags,
             Resource::Alarms(r) => &mut r.tags,
             Resource::Dashboard(r) => &mut r.tags,
-            Resource::Image(_)
-            | Resource::Alias(_)
-            | Resource::Permission(_)
-            | Resource::Notification(_) => return self,
+            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) | Resource::Notification(_) => {
+                return self;
+            }
         };
         tags.extend(more.clone());
         self

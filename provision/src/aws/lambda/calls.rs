@@ -168,12 +168,13 @@ pub async fn call(aws: &Aws, names: &Names, function: Function, event: &Value) -
     })
 }
 
-/// Gives the function's alias an event to do when it can. Lambda has taken it when this returns.
-pub async fn send(aws: &Aws, names: &Names, function: Function, event: &str) -> anyhow::Result<()> {
+/// Gives the function's alias an event to do when it can, and answers whether Lambda took it: not where
+/// it is no JSON.
+pub async fn send(aws: &Aws, names: &Names, function: Function, event: &str) -> anyhow::Result<bool> {
     let invoke = aws.lambda.invoke().function_name(names.function(function)).qualifier(LIVE);
     let invoke = invoke.invocation_type(InvocationType::Event).payload(Blob::new(event));
-    let answer = invoke.send().await.map_err(failed("lambda:InvokeFunction"))?;
-    let status = answer.status_code;
+    let answer = optional(invoke.send().await, "lambda:InvokeFunction", &["InvalidRequestContentException"])?;
+    let Some(status) = answer.map(|answer| answer.status_code) else { return Ok(false) };
     ensure!(status == 202, "lambda:InvokeFunction answers {status} to an event, not 202");
-    Ok(())
+    Ok(true)
 }
