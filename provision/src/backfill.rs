@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contract::Function;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ pub async fn run(
         }
         outcome.took = start.elapsed();
         progress(&outcome);
-        if orderly.was_asked() {
+        if orderly.asked().now_or_never().is_some() {
             return Err(Interrupted { left: None }.into());
         }
         if next.is_none() {

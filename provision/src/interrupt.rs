@@ -61,10 +61,6 @@ impl Orderly {
         Orderly(())
     }
 
-    pub fn was_asked(&self) -> bool {
-        *ASKED.borrow()
-    }
-
     /// Ends when the first signal has come.
     pub async fn asked(&self) {
         // The sender is never dropped, so this ends with a signal only.

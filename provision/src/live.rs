@@ -61,11 +61,10 @@ pub async fn read_one(
     id: Id,
 ) -> anyhow::Result<Option<Resource>> {
     Ok(match (id, known.api) {
-        (Id::Bucket, _) if !known.bucket => None,
+        (Id::Bucket | Id::Notification, _) if !known.bucket => None,
         (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),
         (Id::Table, _) => dynamodb::read(aws, names).await?.map(Resource::Table),
         (Id::Queue, _) => sqs::read(aws, names).await?.map(Resource::Queue),
-        (Id::Notification, _) if !known.bucket => None,
         (Id::Notification, _) => s3::notification::read(aws, names).await?.map(Resource::Notification),
         (Id::LogGroup(f), _) => logs::read(aws, &names.log_group(f)).await?.map(Resource::LogGroup),
         (Id::AccessLog, _) => logs::read(aws, &names.access_log()).await?.map(Resource::LogGroup),

@@ -132,7 +132,7 @@ fn what_fails_again_comes_back_and_is_not_sent_for_ever() {
     stack.emulator.witness(&["dead_letters", "cloudpix-hopeless", r#"{"Records": []}"#]);
     for _ in 0..2 {
         assert_eq!(stack.json(&["redrive"]), json!({"sent": 1, "refused": 0, "later": 0}));
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while stack.emulator.witness(&["waiting", "cloudpix-hopeless"]) != json!(1) {
             assert!(Instant::now() < deadline, "what failed three times is not in the queue");
             std::thread::sleep(Duration::from_millis(500));

@@ -115,16 +115,16 @@ pub(super) fn pull(place: &Place, names: &Names, function: Function) -> Value {
 
 pub(super) fn tls_only_bucket(place: &Place, bucket: &str) -> Value {
     let bucket = bucket_arn(place, bucket);
-    tls_only(place, "s3:*", json!([bucket, format!("{bucket}/*")]))
+    tls_only(place, "s3:*", &json!([bucket, format!("{bucket}/*")]))
 }
 
 pub(super) fn tls_only_queue(place: &Place, names: &Names) -> Value {
-    tls_only(place, "sqs:*", json!(queue_arn(place, names)))
+    tls_only(place, "sqs:*", &json!(queue_arn(place, names)))
 }
 
 /// Nobody, not even the account's root, gets there without TLS. An emulator that has none is let off
 /// for traffic that does not leave the machine.
-fn tls_only(place: &Place, actions: &str, resources: Value) -> Value {
+fn tls_only(place: &Place, actions: &str, resources: &Value) -> Value {
     let mut condition = json!({"Bool": {"aws:SecureTransport": "false"}});
     if place.plain_http {
         condition["NotIpAddress"] = json!({"aws:SourceIp": ["127.0.0.0/8", "::1/128"]});
