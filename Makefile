@@ -87,7 +87,7 @@ help:
 local: need-python need-cargo ## Run all of CloudPix here; PORT=4600 picks the port
 	@$(PYTHON) local/emulator.py install
 	@$(PYTHON) local/emulator.py start --dir .local/emulator --port $(PORT) >/dev/null
-	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
+	cargo build $(CARGO_LOCAL) -p provision -p upload -p list -p process
 	@$(LOCAL_AWS) $(LOCAL)/provision apply $(LOCAL_STACK) --yes --functions $(LOCAL) \
 		--package $(or $(PACKAGE),zip) >/dev/null # outputs prints the same, and more
 	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --curl $(LOCAL_PICTURE)
@@ -128,18 +128,18 @@ status: $(LOCAL)/provision ## Print every resource with its health
 build: need-cargo $(BUILD_NEEDS) ## Build the functions for AWS; ARCH=arm64 for Graviton
 ifeq ($(BUILDER),docker)
 	@echo "there is no $(CROSS_COMPILER) here, so Docker cross-compiles" >&2
-	@$(foreach function,upload list,DOCKER_BUILDKIT=1 docker build --quiet --build-arg FUNCTION=$(function) \
+	@$(foreach function,upload list process,DOCKER_BUILDKIT=1 docker build --quiet --build-arg FUNCTION=$(function) \
 		--platform linux/$(patsubst x86_64,amd64,$(ARCH)) --output type=local,dest=$(RELEASE)/$(function).image . && \
 		mv $(RELEASE)/$(function).image/bootstrap $(RELEASE)/$(function) &&) rm -r $(RELEASE)/*.image
 else ifeq ($(BUILDER),zig)
-	PATH="$(abspath $(TOOLS))/bin:$$PATH" cargo zigbuild --release --target $(FUNCTIONS_TARGET) -p upload -p list
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" cargo zigbuild --release --target $(FUNCTIONS_TARGET) -p upload -p list -p process
 else
-	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list
+	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list -p process
 endif
 
 test: need-python need-cargo $(MOTO)/installed ## Run all tests, end to end on an embedded AWS of their own
 	@$(PYTHON) local/emulator.py install
-	cargo build $(CARGO_LOCAL) -p provision -p upload -p list
+	cargo build $(CARGO_LOCAL) -p provision -p upload -p list -p process
 	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
 
@@ -160,17 +160,17 @@ $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 # Time provision, from nothing to nothing.
 bench-provision: need-python need-cargo
 	@$(PYTHON) local/emulator.py install
-	cargo build --release --target $(TARGET) -p provision -p upload -p list
+	cargo build --release --target $(TARGET) -p provision -p upload -p list -p process
 	@$(PYTHON) bench/provision.py $(abspath $(BUILT)/$(TARGET)/release/provision) $(abspath $(BUILT)/$(TARGET)/release)
 
 bench: need-cargo ## Time the functions; bench-{cold,languages,provision} too
-	cargo build --release --target $(TARGET) -p upload -p list
+	cargo build --release --target $(TARGET) -p upload -p list -p process
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/plain/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- $(ARGS)
 
 # Time the functions' starts, beside one that does nothing.
 bench-cold: need-cargo
-	cargo build --release --target $(TARGET) -p upload -p list
+	cargo build --release --target $(TARGET) -p upload -p list -p process
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/empty/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- --cold $(ARGS)
 
@@ -185,7 +185,7 @@ bench-languages: need-cargo need-python
 	cp bench/node/* $(LANGUAGES)/node/
 	ln -sf "$$(command -v node)" $(LANGUAGES)/node/node
 	npm ci --prefix $(LANGUAGES)/node --no-audit --no-fund --loglevel=error
-	cargo build --release --target $(TARGET) -p upload -p list
+	cargo build --release --target $(TARGET) -p upload -p list -p process
 	cargo run --release --target $(TARGET) -p bench -- --languages $(LANGUAGES) $(ARGS)
 
 # Thumbnails beside sharp's and Pillow's, by CPU time.
@@ -232,7 +232,7 @@ $(LOCAL)/provision: need-cargo
 	@cargo build $(CARGO_LOCAL) -p provision
 
 need-function:
-	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload or FUNCTION=list" >&2; exit 1; }
+	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload, FUNCTION=list or FUNCTION=process" >&2; exit 1; }
 
 need-cargo:
 	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \

@@ -12,7 +12,7 @@ use contract::Function;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::aws::{self, Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::aws::{self, Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
 use crate::interrupt::{Interrupted, Orderly};
 use crate::live::{self, Known};
 use crate::package::Artifact;
@@ -117,7 +117,7 @@ pub async fn run<'a>(
             Err(first
                 .context(format!("{left} of {} steps are not done; run again to go on", plan.steps.len())))
         }
-        None if interrupted && left > 0 => Err(Interrupted { left }.into()),
+        None if interrupted && left > 0 => Err(Interrupted { left: Some(left) }.into()),
         None => Ok(outcome),
     }
 }
@@ -153,6 +153,11 @@ impl Site<'_> {
         self.record.borrow().api_id.clone().context("the REST API has no id yet")
     }
 
+    /// The REST API's id, where it is the API that calls the function.
+    fn caller_api(&self, function: Function) -> anyhow::Result<String> {
+        if function == Function::Process { Ok(String::new()) } else { self.api() }
+    }
+
     async fn set_api(&self, id: Option<String>) -> anyhow::Result<()> {
         self.record.borrow_mut().api_id = id;
         let record = self.record.borrow().clone();
@@ -184,6 +189,7 @@ impl Site<'_> {
         match (id, desired) {
             (Id::Bucket, Resource::Bucket(desired)) => s3::create(aws, names, desired).await,
             (Id::Table, Resource::Table(desired)) => dynamodb::create(aws, names, desired).await,
+            (Id::Queue, Resource::Queue(desired)) => sqs::create(aws, names, desired, progress).await,
             (Id::LogGroup(_) | Id::AccessLog, Resource::LogGroup(desired)) => {
                 logs::create(aws, &names.of(id), desired).await
             }
@@ -210,7 +216,11 @@ impl Site<'_> {
                 lambda::create_alias(aws, names, f, &Alias { configuration, ..desired.clone() }).await
             }
             (Id::Permission(f), Resource::Permission(desired)) => {
-                lambda::set_permission(aws, names, f, &self.api()?, &Permission::default(), desired).await
+                let api = self.caller_api(f)?;
+                lambda::set_permission(aws, names, f, &api, &Permission::default(), desired).await
+            }
+            (Id::Notification, Resource::Notification(desired)) => {
+                s3::notification::put(aws, names, desired).await
             }
             (Id::Api, Resource::Api(desired)) => {
                 let api = apigateway::create(aws, names, desired).await?;
@@ -243,6 +253,7 @@ impl Site<'_> {
             (Id::Table, R::Table(live), R::Table(desired)) => {
                 dynamodb::update(aws, names, live, desired).await
             }
+            (Id::Queue, R::Queue(live), R::Queue(desired)) => sqs::update(aws, names, live, desired).await,
             (Id::LogGroup(_) | Id::AccessLog, R::LogGroup(live), R::LogGroup(desired)) => {
                 logs::update(aws, &names.of(id), live, desired).await
             }
@@ -260,7 +271,10 @@ impl Site<'_> {
                 lambda::update_alias(aws, names, f, &Alias { configuration, ..desired.clone() }).await
             }
             (Id::Permission(f), R::Permission(live), R::Permission(desired)) => {
-                lambda::set_permission(aws, names, f, &self.api()?, live, desired).await
+                lambda::set_permission(aws, names, f, &self.caller_api(f)?, live, desired).await
+            }
+            (Id::Notification, _, R::Notification(desired)) => {
+                s3::notification::put(aws, names, desired).await
             }
             (Id::Api, R::Api(live), R::Api(desired)) => {
                 apigateway::update(aws, &self.api()?, live, desired).await
@@ -289,6 +303,8 @@ impl Site<'_> {
                 s3::delete(aws, names, |gone| progress(format!("object versions deleted: {gone}"))).await
             }
             (Id::Table, Resource::Table(live)) => dynamodb::delete(aws, names, live).await,
+            (Id::Queue, _) => sqs::delete(aws, names).await,
+            (Id::Notification, _) => s3::notification::delete(aws, names).await,
             (Id::LogGroup(_) | Id::AccessLog, _) => logs::delete(aws, &names.of(id)).await,
             (Id::Role(f), _) => iam::delete(aws, names, f).await,
             (Id::Repository(f), _) => ecr::delete(aws, names, f).await,

@@ -27,6 +27,7 @@ pub mod lambda;
 mod limit;
 pub mod logs;
 pub mod s3;
+pub mod sqs;
 pub mod sts;
 
 /// One client per service, all on one connection pool.
@@ -44,6 +45,7 @@ pub struct Aws {
     apigateway: aws_sdk_apigateway::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
+    sqs: aws_sdk_sqs::Client,
 }
 
 /// What the SDK found of region, credentials and endpoint, before anything is asked of AWS.
@@ -100,6 +102,7 @@ impl Door {
             apigateway: aws_sdk_apigateway::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
         })
     }
 }
@@ -285,7 +288,9 @@ pub fn exists_already(error: &anyhow::Error) -> bool {
             "EntityAlreadyExists"
             | "ResourceAlreadyExistsException"
             | "RepositoryAlreadyExistsException"
-            | "ResourceInUseException",
+            | "ResourceInUseException"
+            | "QueueNameExists"
+            | "QueueAlreadyExists",
         ) => true,
         Some("ResourceConflictException" | "ConflictException") => failure.message.contains("already exist"),
         _ => false,

@@ -89,11 +89,11 @@ pub enum Command {
     },
     /// Bring new code to the functions, and nothing else
     ///
-    /// What differs from what runs is packed and pushed and becomes a new version, which the API calls
-    /// from then on. Then each is tried through the API; one that does not do its work is taken back.
+    /// What differs from what runs is packed and pushed and becomes a new version, which is called
+    /// from then on. Then each is tried; one that does not do its work is taken back.
     /// Stopped in between, it goes on from there when run again.
     Deploy {
-        /// Only this function: upload or list
+        /// Only this function: upload, list or process
         #[arg(value_parser = function)]
         function: Option<Function>,
         #[command(flatten)]
@@ -106,7 +106,7 @@ pub enum Command {
     ///
     /// Nothing is built or pushed. The next `deploy` or `apply` brings what is built again.
     Rollback {
-        /// upload or list
+        /// upload, list or process
         #[arg(value_parser = function)]
         function: Function,
         /// The version to go to; without it the one before
@@ -115,7 +115,7 @@ pub enum Command {
     },
     /// Show the versions that there are to go back to, and the one that the API calls
     Versions {
-        /// Only this function: upload or list
+        /// Only this function: upload, list or process
         #[arg(value_parser = function)]
         function: Option<Function>,
     },
@@ -151,7 +151,7 @@ pub enum Command {
     },
     /// Show what a function has logged, newest last
     Logs {
-        /// upload or list
+        /// upload, list or process
         #[arg(value_parser = function)]
         function: Function,
         /// Go on showing what comes, until Ctrl-C
@@ -175,11 +175,26 @@ pub enum Command {
     /// Every object carries what its record needs, so a table that was lost or restored to an earlier
     /// moment is made whole from the bucket alone. Records that are there are not touched.
     Reindex,
+    /// Send again what the function `process` failed at
+    ///
+    /// Lambda tries an event three times and then puts it into the queue of dead letters, which `status`
+    /// counts. This sends what lies there to the function again; what fails once more comes back.
+    Redrive,
+    /// Make what images lack: thumbnails of old ones, records of those that have none
+    ///
+    /// Asks the function `process` about every object that it has not finished. What is done is skipped,
+    /// so it can be stopped and run again at any moment. Exits with 1 where something failed.
+    Backfill {
+        /// Images at once
+        #[arg(long, value_name = "IMAGES", default_value_t = 4,
+              value_parser = clap::value_parser!(u16).range(1..=256))]
+        parallelism: u16,
+    },
 }
 
 fn function(name: &str) -> Result<Function, String> {
     let found = Function::ALL.into_iter().find(|function| function.name() == name);
-    let known = Function::ALL.map(Function::name).join(" and ");
+    let known = Function::ALL.map(Function::name).join(", ");
     found.ok_or_else(|| format!("there are the functions {known}"))
 }
 

@@ -21,7 +21,6 @@ use crate::live;
 use crate::outputs::Outputs;
 use crate::package::{self, Artifact, Order};
 use crate::plan::{self, Plan};
-use crate::reindex;
 use crate::report::{self, Progress};
 use crate::settings::{self, Package, Settings};
 use crate::source::Source;
@@ -33,6 +32,7 @@ pub mod adopt;
 pub mod checkup;
 pub mod logs;
 pub mod release;
+pub mod repair;
 pub mod status;
 
 /// What `destroy` does with images.
@@ -223,14 +223,6 @@ pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> any
         None => None,
     };
     report::outputs(&outputs, lines.as_ref(), common.json)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub async fn reindex(common: &Common) -> anyhow::Result<ExitCode> {
-    let (_, aws, record) = existing(common).await?;
-    let names = Names::new(&record.env, &record.region, &record.suffix);
-    let outcome = reindex::run(&aws, &names, report::reindexing).await?;
-    report::reindexed(&outcome, &names, common.json)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -17,6 +17,7 @@ const S3: &str = "https://aws.amazon.com/s3/pricing/";
 const DYNAMODB: &str = "https://aws.amazon.com/dynamodb/pricing/on-demand/";
 const CLOUDWATCH: &str = "https://aws.amazon.com/cloudwatch/pricing/";
 const XRAY: &str = "https://aws.amazon.com/xray/pricing/";
+const SQS: &str = "https://aws.amazon.com/sqs/pricing/";
 const ECR: &str = "https://aws.amazon.com/ecr/pricing/";
 
 /// What is expected of a month.
@@ -49,6 +50,11 @@ pub struct Item {
 /// generous guess, at the memory that is the default.
 const UPLOAD_MS: f64 = 150.0;
 const LIST_MS: f64 = 30.0;
+const PROCESS_MS: f64 = 500.0;
+/// What the thumbnails of an image weigh together, in bytes, at the sizes that are the default.
+const THUMBNAILS: f64 = 120_000.0;
+/// Of the events of new objects, those that fail for good: a generous guess too.
+const FAILED: f64 = 0.001;
 /// What a request writes to the function's log, and to the API's, in bytes.
 const LINE: f64 = 800.0;
 const ACCESS_LINE: f64 = 400.0;
@@ -56,8 +62,9 @@ const ACCESS_LINE: f64 = 400.0;
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-console-sampling.html>
 const SECONDS: f64 = 30.0 * 86_400.0;
 const SAMPLED: f64 = 0.05;
-/// One for each of three kinds of trouble of each function, and one of the API.
-const ALARMS: f64 = 7.0;
+/// One for each of three kinds of trouble of a function that somebody waits for, two of the one that nobody
+/// does, one of the API and one of the queue.
+const ALARMS: f64 = 10.0;
 /// An item with its keys, in bytes, below the kilobyte that a write unit pays for.
 const RECORD: f64 = 700.0;
 /// Compressed, in gigabytes.
@@ -75,20 +82,27 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         settings.functions.get(&function).map_or(0.0, |sizing| f64::from(sizing.memory) / 1024.0)
     };
     let busy = uploads * UPLOAD_MS / 1000.0 * memory(Function::Upload)
-        + lists * LIST_MS / 1000.0 * memory(Function::List);
+        + lists * LIST_MS / 1000.0 * memory(Function::List)
+        + uploads * PROCESS_MS / 1000.0 * memory(Function::Process);
+    #[expect(clippy::cast_precision_loss, reason = "eight at most")]
+    let thumbnails = settings.thumbnails.sizes.len() as f64;
+    // Each new object starts a function too, without API Gateway.
+    let calls = requests + uploads;
     let images = stored + uploads;
     let line = LINE + if settings.watch.access_logs { ACCESS_LINE } else { 0.0 };
     let transferred = gb(downloads * image_mb);
     let mut items = vec![
         item("API Gateway", "requests, million", requests / 1e6, 3.50, API_GATEWAY),
-        item("Lambda", "requests, million", requests / 1e6, 0.20, LAMBDA),
+        item("Lambda", "requests, million", calls / 1e6, 0.20, LAMBDA),
         item("Lambda", "GB-seconds", busy, 0.000_016_666_7, LAMBDA),
-        item("S3", "images kept, GB-months", gb(images * image_mb), 0.023, S3),
-        item("S3", "PUT requests, thousand", uploads / 1e3, 0.005, S3),
-        item("S3", "GET requests, thousand", downloads / 1e3, 0.0004, S3),
+        item("S3", "images kept, GB-months", gb(images * image_mb) + images * THUMBNAILS / 1e9, 0.023, S3),
+        item("S3", "PUT requests, thousand", uploads * (1.0 + thumbnails) / 1e3, 0.005, S3),
+        item("S3", "GET requests, thousand", (downloads + uploads) / 1e3, 0.0004, S3),
         item("S3", "sent to the internet, GB", transferred, 0.09, S3),
-        // The table and its two indexes.
-        item("DynamoDB", "write units, million", uploads * 3.0 / 1e6, 0.625, DYNAMODB),
+        // What failed is put there, and taken and deleted again.
+        item("SQS", "requests, million", uploads * FAILED * 3.0 / 1e6, 0.40, SQS),
+        // The table and its two indexes, when it is stored and when it has thumbnails.
+        item("DynamoDB", "write units, million", uploads * 6.0 / 1e6, 0.625, DYNAMODB),
         // Half a unit for each 4 KB of a page of 50.
         item(
             "DynamoDB",
@@ -99,12 +113,12 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         ),
         item("DynamoDB", "stored, GB-months", images * RECORD * 3.0 / 1e9, 0.25, DYNAMODB),
         item("DynamoDB", "point-in-time recovery, GB-months", images * RECORD * 3.0 / 1e9, 0.20, DYNAMODB),
-        item("CloudWatch", "logs taken in, GB", requests * line / 1e9, 0.50, CLOUDWATCH),
+        item("CloudWatch", "logs taken in, GB", (requests * line + uploads * LINE) / 1e9, 0.50, CLOUDWATCH),
         item("CloudWatch", "custom metrics", if requests > 0.0 { METRICS } else { 0.0 }, 0.30, CLOUDWATCH),
     ];
     if settings.watch.tracing {
-        let first = requests.min(SECONDS);
-        let traces = first + (requests - first) * SAMPLED;
+        let first = calls.min(SECONDS);
+        let traces = first + (calls - first) * SAMPLED;
         items.push(item("X-Ray", "traces, million", traces / 1e6, 5.0, XRAY));
     }
     if settings.watch.alarms.is_some() {
@@ -148,7 +162,7 @@ mod tests {
             |found: f64, expected: f64| assert!((found - expected).abs() < 0.005, "{found} {expected}");
         let quiet = total(&QUIET);
         // 1,000 images of 3 MB, once kept and once sent: 3 GB.
-        close(total(&Traffic { stored: 1000.0, ..QUIET }) - quiet, 3.0 * 0.023);
+        close(total(&Traffic { stored: 1000.0, ..QUIET }) - quiet, 3.12 * 0.023);
         close(total(&Traffic { downloads: 1000.0, ..QUIET }) - quiet, 3.0 * 0.09);
         let million = total(&Traffic { lists: 1e6, ..QUIET }) - quiet;
         // API Gateway, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, six metrics, a trace each.
@@ -175,6 +189,6 @@ mod tests {
             estimate(&settings, &QUIET).iter().map(|item| item.cost).sum()
         };
         let watched = "[defaults]\ndashboard = true\nalarms.enabled = true\n";
-        assert!((total(watched) - total("") - 3.7).abs() < 0.005, "{}", total(watched));
+        assert!((total(watched) - total("") - 4.0).abs() < 0.005, "{}", total(watched));
     }
 }

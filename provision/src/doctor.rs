@@ -95,6 +95,7 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
             &["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"],
             ["/account", "/restapis*", "/apikeys*", "/usageplans*", "/tags/*"].map(gateway).to_vec(),
         ),
+        Statement::on("Queue", QUEUE, vec![place.arn("sqs", &format!("{stack}-process-dead-letters"))]),
         Statement::on("Logs", LOGS, groups.map(|group| place.arn("logs", &group)).to_vec()),
         Statement::on(
             "Alarms",
@@ -129,6 +130,7 @@ const BUCKET: &[&str] = &[
     "s3:DeleteBucket",
     "s3:DeleteBucketPolicy",
     "s3:GetBucketCORS",
+    "s3:GetBucketNotification",
     "s3:GetBucketOwnershipControls",
     "s3:GetBucketPolicy",
     "s3:GetBucketPublicAccessBlock",
@@ -140,6 +142,7 @@ const BUCKET: &[&str] = &[
     "s3:ListBucketMultipartUploads",
     "s3:ListBucketVersions",
     "s3:PutBucketCORS",
+    "s3:PutBucketNotification",
     "s3:PutBucketOwnershipControls",
     "s3:PutBucketPolicy",
     "s3:PutBucketPublicAccessBlock",
@@ -151,6 +154,7 @@ const BUCKET: &[&str] = &[
 const OBJECTS: &[&str] =
     &["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject"];
 const TABLE: &[&str] = &[
+    "dynamodb:BatchGetItem",
     "dynamodb:CreateTable",
     "dynamodb:DeleteTable",
     "dynamodb:DescribeContinuousBackups",
@@ -221,6 +225,19 @@ const FUNCTION: &[&str] = &[
     "lambda:UpdateFunctionCode",
     "lambda:UpdateFunctionConfiguration",
 ];
+const QUEUE: &[&str] = &[
+    "sqs:ChangeMessageVisibility",
+    "sqs:CreateQueue",
+    "sqs:DeleteMessage",
+    "sqs:DeleteQueue",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ListQueueTags",
+    "sqs:ReceiveMessage",
+    "sqs:SetQueueAttributes",
+    "sqs:TagQueue",
+    "sqs:UntagQueue",
+];
 const LOGS: &[&str] = &[
     "logs:CreateLogGroup",
     "logs:DeleteLogGroup",
@@ -287,7 +304,7 @@ mod tests {
         let calls = sources.split('"').filter(|text| {
             let (service, action) = text.split_once(':').unwrap_or_default();
             let services =
-                ["apigateway", "cloudwatch", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sts"];
+                ["apigateway", "cloudwatch", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sqs", "sts"];
             let is_name = !action.is_empty() && action.chars().all(|c| c.is_ascii_alphanumeric());
             services.contains(&service) && is_name
         });

@@ -18,12 +18,16 @@ static ORDERLY: AtomicBool = AtomicBool::new(false);
 /// A run that was asked to stop, and did.
 #[derive(Debug)]
 pub struct Interrupted {
-    pub left: usize,
+    /// Steps, of a run that counts them.
+    pub left: Option<usize>,
 }
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "interrupted with {} steps to go; run again to go on", self.left)
+        match self.left {
+            Some(left) => write!(f, "interrupted with {left} steps to go; run again to go on"),
+            None => write!(f, "interrupted; run again to go on"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 use contract::Function;
 use futures_util::future::try_join_all;
 
-use crate::aws::{Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3};
+use crate::aws::{Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
 use crate::stack::resource::{Code, Resource};
 use crate::stack::{Id, Names, Stack};
 
@@ -61,9 +61,11 @@ pub async fn read_one(
     id: Id,
 ) -> anyhow::Result<Option<Resource>> {
     Ok(match (id, known.api) {
-        (Id::Bucket, _) if !known.bucket => None,
+        (Id::Bucket | Id::Notification, _) if !known.bucket => None,
         (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),
         (Id::Table, _) => dynamodb::read(aws, names).await?.map(Resource::Table),
+        (Id::Queue, _) => sqs::read(aws, names).await?.map(Resource::Queue),
+        (Id::Notification, _) => s3::notification::read(aws, names).await?.map(Resource::Notification),
         (Id::LogGroup(f), _) => logs::read(aws, &names.log_group(f)).await?.map(Resource::LogGroup),
         (Id::AccessLog, _) => logs::read(aws, &names.access_log()).await?.map(Resource::LogGroup),
         (Id::Role(f), _) => iam::read(aws, names, f).await?.map(Resource::Role),

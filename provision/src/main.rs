@@ -2,6 +2,7 @@
 
 mod apply;
 mod aws;
+mod backfill;
 mod cli;
 mod commands;
 mod cost;
@@ -11,6 +12,7 @@ mod live;
 mod outputs;
 mod package;
 mod plan;
+mod redrive;
 mod reindex;
 mod report;
 mod settings;
@@ -23,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use commands::release;
+use commands::{release, repair};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -53,7 +55,9 @@ async fn main() -> ExitCode {
         }
         Command::Cost(traffic) => commands::cost(&common, &traffic),
         Command::Completions { what } => commands::completions(what),
-        Command::Reindex => commands::reindex(&common).await,
+        Command::Reindex => repair::reindex(&common).await,
+        Command::Redrive => repair::redrive(&common).await,
+        Command::Backfill { parallelism } => repair::backfill(&common, parallelism).await,
     };
     done.unwrap_or_else(|error| {
         report::error(&error);

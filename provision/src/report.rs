@@ -361,13 +361,15 @@ mod cost;
 mod log;
 mod outcome;
 mod release;
+mod repair;
 mod status;
 
 pub use checkup::{checkup, policy};
 pub use cost::cost;
 pub use log::log_line;
-pub use outcome::{adopted, destroyed, reindexed, reindexing};
+pub use outcome::{adopted, destroyed};
 pub use release::{deployed, rolled_back, versions};
+pub use repair::{Backfilling, backfilled, redriven, redriving, reindexed, reindexing};
 pub use status::{Row, status};
 
 #[cfg(test)]

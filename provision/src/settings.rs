@@ -11,6 +11,10 @@ use anyhow::{Context, bail, ensure};
 use contract::Function;
 use serde::{Deserialize, Serialize};
 
+mod thumbnails;
+
+pub use thumbnails::Thumbnails;
+
 /// How a function's code reaches Lambda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -137,6 +141,7 @@ pub struct Settings {
     /// Where the stack's record lies, if not on this machine.
     pub state_bucket: Option<StateBucket>,
     pub functions: BTreeMap<Function, Sizing>,
+    pub thumbnails: Thumbnails,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -175,6 +180,10 @@ struct Layer {
     upload: SizingLayer,
     #[serde(default)]
     list: SizingLayer,
+    #[serde(default)]
+    process: SizingLayer,
+    #[serde(default)]
+    thumbnails: thumbnails::Layer,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -218,6 +227,7 @@ impl Layer {
         match function {
             Function::Upload => self.upload,
             Function::List => self.list,
+            Function::Process => self.process,
         }
     }
 }
@@ -274,6 +284,7 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
             rate: over.throttle.rate.or(base.throttle.rate).unwrap_or(50.0),
             burst: over.throttle.burst.or(base.throttle.burst).unwrap_or(100),
         },
+        thumbnails: over.thumbnails.or(base.thumbnails),
         quota: quota(over.quota, base.quota),
         watch: Watch {
             tracing: over.tracing.or(base.tracing).unwrap_or(true),
@@ -334,13 +345,14 @@ fn state_bucket(backend: Option<&str>) -> anyhow::Result<Option<StateBucket>> {
 
 fn sizing(over: &Layer, base: &Layer, function: Function) -> Sizing {
     let (over, base) = (over.sizing(function), base.sizing(function));
-    let memory = match function {
-        Function::Upload => 512,
-        Function::List => 256,
+    let (memory, timeout) = match function {
+        Function::Upload => (512, 20),
+        Function::List => (256, 20),
+        Function::Process => (1024, 60),
     };
     Sizing {
         memory: over.memory.or(base.memory).unwrap_or(memory),
-        timeout: over.timeout.or(base.timeout).unwrap_or(20),
+        timeout: over.timeout.or(base.timeout).unwrap_or(timeout),
         architecture: over.architecture.or(base.architecture).unwrap_or(Architecture::Auto),
     }
 }
@@ -355,9 +367,11 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     for (function, sizing) in &settings.functions {
         let name = function.name();
         range(&format!("{name}.memory"), sizing.memory, 128, 10_240)?;
-        // API Gateway waits 29 seconds for an answer.
-        range(&format!("{name}.timeout"), sizing.timeout, 1, 29)?;
+        // API Gateway waits 29 seconds for an answer, Lambda 15 minutes.
+        let longest = if *function == Function::Process { 900 } else { 29 };
+        range(&format!("{name}.timeout"), sizing.timeout, 1, longest)?;
     }
+    settings.thumbnails.check()?;
     let days = settings.log_retention_days;
     ensure!(
         RETENTION.contains(&days),

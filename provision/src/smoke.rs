@@ -1,4 +1,4 @@
-//! Does a function do its work? Asked through the API, as a client would.
+//! Does a function do its work? Asked through the API, as a client would, or by an event where no route leads to it.
 
 use std::time::Duration;
 
@@ -6,9 +6,13 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use contract::{Function, path};
+use serde_json::json;
 
+use crate::aws::Aws;
 use crate::aws::http::{self, Answer};
+use crate::aws::lambda::{self, Call};
 use crate::outputs::Outputs;
+use crate::stack::Names;
 
 /// A PNG of one pixel.
 const PIXEL: &str =
@@ -21,12 +25,23 @@ const TRIES: u32 = 4;
 ///
 /// What is uploaded is deleted again. `key` names the test: run again under it after a kill, it finds
 /// its own image and goes on, and leaves none behind.
-pub async fn test(outputs: &Outputs, function: Function, key: &str) -> anyhow::Result<()> {
+pub async fn test(
+    aws: &Aws,
+    names: &Names,
+    outputs: &Outputs,
+    function: Function,
+    key: &str,
+) -> anyhow::Result<()> {
     let api = Api { outputs };
     match function {
         Function::List => {
             api.expect("GET", &format!("{}?limit=1", path::LIST), &[], b"", &[200]).await.map(|_| ())
         }
+        // No route leads to it, and an event about nothing is answered by whoever has started well.
+        Function::Process => match lambda::call(aws, names, function, &json!({"Records": []})).await? {
+            Call::Done(_) => Ok(()),
+            Call::Failed(why) => bail!("an event without records fails: {why}"),
+        },
         Function::Upload => {
             let pixel = STANDARD.decode(PIXEL).context("decode the pixel")?;
             let to = format!("{}?fileName={NAME}", path::UPLOAD);

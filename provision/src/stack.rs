@@ -12,15 +12,16 @@ use contract::Function;
 use serde_json::json;
 
 use resource::{
-    Alias, ApiKey, Bucket, Code, Configuration, CorsRule, Image, Index, Lambda, LifecycleRule, LogGroup,
-    Repository, Resource, Role, Stage, Table, Tags, UsagePlan,
+    Alias, ApiKey, Code, Configuration, Image, Lambda, LogGroup, Repository, Resource, Role, Stage, Tags,
+    UsagePlan,
 };
 
-use crate::settings::{Auth, Package, Settings};
+use crate::settings::{Auth, Package, Settings, Thumbnails};
 
 mod api;
 pub mod policy;
 pub mod resource;
+mod storage;
 mod watch;
 
 /// Stands for the REST API's id wherever an ARN or a stage names it.
@@ -46,6 +47,8 @@ pub type Stack = BTreeMap<Id, Resource>;
 pub enum Id {
     Bucket,
     Table,
+    /// What `process` failed at.
+    Queue,
     LogGroup(Function),
     /// The log group of the API's requests.
     AccessLog,
@@ -57,6 +60,8 @@ pub enum Id {
     Api,
     ApiKey,
     Permission(Function),
+    /// What the bucket starts.
+    Notification,
     Stage,
     UsagePlan,
     Alarms,
@@ -68,9 +73,21 @@ impl Id {
     pub fn all() -> Vec<Id> {
         let per_function: [fn(Function) -> Id; 7] =
             [Id::LogGroup, Id::Role, Id::Repository, Id::Image, Id::Function, Id::Alias, Id::Permission];
-        let mut ids: Vec<Id> =
-            per_function.iter().flat_map(|id| Function::ALL.map(id)).chain([Id::Bucket, Id::Table]).collect();
-        ids.extend([Id::AccessLog, Id::Api, Id::ApiKey, Id::Stage, Id::UsagePlan, Id::Alarms, Id::Dashboard]);
+        let mut ids: Vec<Id> = per_function
+            .iter()
+            .flat_map(|id| Function::ALL.map(id))
+            .chain([Id::Bucket, Id::Table, Id::Queue])
+            .collect();
+        ids.extend([
+            Id::Notification,
+            Id::AccessLog,
+            Id::Api,
+            Id::ApiKey,
+            Id::Stage,
+            Id::UsagePlan,
+            Id::Alarms,
+            Id::Dashboard,
+        ]);
         ids.sort();
         ids
     }
@@ -84,6 +101,7 @@ impl Id {
         match self {
             Id::Bucket
             | Id::Table
+            | Id::Queue
             | Id::LogGroup(_)
             | Id::AccessLog
             | Id::Role(_)
@@ -95,13 +113,19 @@ impl Id {
                 vec![]
             }
             Id::Image(f) => vec![Id::Repository(f)],
+            Id::Function(Function::Process) => {
+                let f = Function::Process;
+                vec![Id::Role(f), Id::LogGroup(f), Id::Image(f), Id::Queue]
+            }
             Id::Function(f) => vec![Id::Role(f), Id::LogGroup(f), Id::Image(f)],
             Id::Alias(f) => vec![Id::Function(f)],
+            Id::Permission(Function::Process) => vec![Id::Alias(Function::Process), Id::Bucket],
             Id::Permission(f) => vec![Id::Alias(f), Id::Api],
+            Id::Notification => vec![Id::Bucket, Id::Permission(Function::Process)],
             Id::Stage => Function::ALL
                 .into_iter()
                 .map(Id::Permission)
-                .chain([Id::Bucket, Id::Table, Id::AccessLog, Id::Api])
+                .chain([Id::Bucket, Id::Table, Id::Notification, Id::AccessLog, Id::Api])
                 .collect(),
             Id::UsagePlan => vec![Id::Stage, Id::ApiKey],
         }
@@ -112,6 +136,8 @@ impl Id {
         match self {
             Id::Bucket => "S3 bucket",
             Id::Table => "DynamoDB table",
+            Id::Queue => "SQS queue",
+            Id::Notification => "S3 notification",
             Id::LogGroup(_) | Id::AccessLog => "log group",
             Id::Role(_) => "IAM role",
             Id::Repository(_) => "ECR repository",
@@ -180,6 +206,11 @@ impl Names {
         format!("{}-{}", self.function(function), self.region)
     }
 
+    /// Of the queue of what `process` failed at.
+    pub fn queue(&self) -> String {
+        format!("{}-dead-letters", self.function(Function::Process))
+    }
+
     /// Of the requests to the API.
     pub fn access_log(&self) -> String {
         format!("/aws/apigateway/{}", self.stack)
@@ -191,8 +222,9 @@ impl Names {
 
     pub fn of(&self, id: Id) -> String {
         match id {
-            Id::Bucket => self.bucket.clone(),
+            Id::Bucket | Id::Notification => self.bucket.clone(),
             Id::Table => self.table(),
+            Id::Queue => self.queue(),
             Id::LogGroup(f) => self.log_group(f),
             Id::AccessLog => self.access_log(),
             Id::Role(f) => self.role(f),
@@ -230,8 +262,9 @@ pub fn bucket_prefix(env: &str) -> String {
 pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMap<Function, Code>) -> Stack {
     let tags = names.tags();
     let mut stack = Stack::from([
-        (Id::Bucket, Resource::Bucket(bucket(settings, place, names))),
-        (Id::Table, Resource::Table(table(names))),
+        (Id::Bucket, Resource::Bucket(storage::bucket(settings, place, names))),
+        (Id::Table, Resource::Table(storage::table(names))),
+        (Id::Queue, Resource::Queue(storage::queue(place, names))),
     ]);
     for (&function, code) in code {
         let lambda = lambda(settings, place, names, function, code);
@@ -246,7 +279,14 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         let alias = Alias { configuration: lambda.configuration.clone(), weights: BTreeMap::new() };
         stack.insert(Id::Function(function), Resource::Function(lambda));
         stack.insert(Id::Alias(function), Resource::Alias(alias));
-        stack.insert(Id::Permission(function), Resource::Permission(api::permission(place, function)));
+        stack.insert(
+            Id::Permission(function),
+            Resource::Permission(policy::permission(place, names, function)),
+        );
+        if function == Function::Process {
+            let notification = storage::notification(place, names);
+            stack.insert(Id::Notification, Resource::Notification(notification));
+        }
     }
     let api = api::api(settings, place, names);
     let stage = Stage {
@@ -300,51 +340,6 @@ pub fn know_roles(desired: &mut Stack, live: &Stack) {
     }
 }
 
-fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {
-    let rule = LifecycleRule {
-        id: "cloudpix-expire-leftovers".to_owned(),
-        abort_multipart_days: Some(1),
-        noncurrent_days: Some(settings.keep_deleted_days),
-        expired_delete_markers: true,
-    };
-    Bucket {
-        tags: names.tags(),
-        block_public_access: true,
-        object_ownership: "BucketOwnerEnforced".to_owned(),
-        encryption: "AES256".to_owned(),
-        versioning: true,
-        policy: policy::tls_only(place, &names.bucket),
-        cors: vec![CorsRule {
-            origins: vec![settings.allow_origin.clone()],
-            methods: vec!["GET".to_owned(), "HEAD".to_owned(), "PUT".to_owned()],
-            headers: contract::UPLOAD_HEADERS.map(str::to_owned).to_vec(),
-            exposed: vec!["ETag".to_owned()],
-            max_age: 3600,
-        }],
-        lifecycle: vec![rule],
-    }
-}
-
-fn table(names: &Names) -> Table {
-    let index = |partition_key: &str| Index {
-        partition_key: partition_key.to_owned(),
-        sort_key: contract::attribute::UPLOAD_ORDER.to_owned(),
-        projection: "ALL".to_owned(),
-    };
-    Table {
-        tags: names.tags(),
-        partition_key: contract::attribute::IMAGE_ID.to_owned(),
-        billing: "PAY_PER_REQUEST".to_owned(),
-        indexes: BTreeMap::from([
-            (contract::index::UPLOAD_DATE.to_owned(), index(contract::attribute::UPLOAD_DATE)),
-            (contract::index::OWNER.to_owned(), index(contract::attribute::OWNER)),
-        ]),
-        ttl: Some(contract::attribute::EXPIRES_AT.to_owned()),
-        point_in_time_recovery: true,
-        deletion_protection: true,
-    }
-}
-
 /// Untagged images are never ours. Of ours, ECR does not know which ones a version still uses, so
 /// `release` prunes those.
 fn repository(place: &Place, names: &Names, function: Function) -> Repository {
@@ -361,13 +356,22 @@ fn repository(place: &Place, names: &Names, function: Function) -> Repository {
 
 fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function, code: &Code) -> Lambda {
     let sizing = settings.functions[&function];
-    let environment = [
+    let mut environment = vec![
         (contract::variable::BUCKET, names.bucket.clone()),
         (contract::variable::TABLE, names.table()),
         (contract::variable::ALLOW_ORIGIN, settings.allow_origin.clone()),
         (contract::variable::MAX_PIXELS, settings.max_pixels.to_string()),
         (contract::variable::MAX_UPLOAD_BYTES, settings.max_upload_bytes.to_string()),
     ];
+    if function == Function::Process {
+        let Thumbnails { sizes, format, quality } = &settings.thumbnails;
+        let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
+        environment.extend([
+            (contract::variable::THUMBNAIL_SIZES, sizes.join(",")),
+            (contract::variable::THUMBNAIL_FORMAT, format.name().to_owned()),
+            (contract::variable::THUMBNAIL_QUALITY, quality.to_string()),
+        ]);
+    }
     let configuration = Configuration {
         code: code.clone(),
         role: policy::role_arn(place, names, function),
@@ -375,6 +379,7 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         memory: sizing.memory,
         timeout: sizing.timeout,
         tracing: settings.watch.tracing,
+        dead_letters: (function == Function::Process).then(|| policy::queue_arn(place, names)),
         environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
     Lambda { tags: names.tags(), configuration }
@@ -399,6 +404,7 @@ mod tests {
         assert_eq!(names.of(Id::Bucket), "cloudpix-images-ab12");
         assert_eq!(names.of(Id::Table), "cloudpix-metadata");
         assert_eq!(names.of(Id::Role(Function::List)), "cloudpix-list-eu-west-1");
+        assert_eq!(names.of(Id::Queue), "cloudpix-process-dead-letters");
         let names = Names::new("staging", "eu-west-1", "ab12");
         assert_eq!(names.of(Id::Bucket), "cloudpix-staging-images-ab12");
         assert_eq!(names.of(Id::Function(Function::Upload)), "cloudpix-staging-upload");

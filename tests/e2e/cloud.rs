@@ -15,7 +15,7 @@ pub fn root() -> &'static Path {
 pub fn binaries() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let folder = this.ancestors().nth(2).unwrap().to_owned();
-    for name in ["provision", "upload", "list"] {
+    for name in ["provision", "upload", "list", "process"] {
         assert!(
             folder.join(name).is_file(),
             "{name} is not built in {}; run the tests by: make test",

@@ -38,7 +38,7 @@ impl Lab {
 
     fn on(emulator: &'static Emulator, env: &'static str) -> Lab {
         let functions = tempfile::tempdir().unwrap();
-        for name in ["upload", "list"] {
+        for name in ["upload", "list", "process"] {
             std::fs::write(functions.path().join(name), smallest_elf()).unwrap();
         }
         let mut child =

@@ -16,7 +16,7 @@ struct Build {
 impl Build {
     fn new() -> Build {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["upload", "list"] {
+        for name in ["upload", "list", "process"] {
             std::fs::copy(binaries().join(name), folder.path().join(name)).unwrap();
         }
         Build { folder }
@@ -115,7 +115,7 @@ fn a_push_of_an_unchanged_image_is_one_read_for_each_repository() {
         stack.emulator.witness(&["changes", application])["ecr"].clone()
     };
     let read = |function: &str| json!(["BatchGetImage", format!("cloudpix-pushed-{function}")]);
-    assert_eq!(ecr("unchanged"), json!([read("list"), read("upload")]));
+    assert_eq!(ecr("unchanged"), json!([read("list"), read("process"), read("upload")]));
     build.change("list");
     let changed = ecr("changed").to_string();
     assert!(changed.contains("PutImage"), "the witness sees no push: {changed}");

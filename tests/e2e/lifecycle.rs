@@ -17,12 +17,12 @@ fn a_second_apply_makes_no_mutating_call_and_changes_no_byte_of_state() {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     let first = apply("first");
-    assert_eq!(first["applied"].as_array().unwrap().len(), 18, "{first}");
+    assert_eq!(first["applied"].as_array().unwrap().len(), 26, "{first}");
     assert!(!stack.emulator.witness(&["changes", "first"])["mutating"].as_array().unwrap().is_empty());
 
     let state = std::fs::read(stack.state_file()).unwrap();
     let second = apply("second");
-    assert_eq!((&second["applied"], &second["unchanged"]), (&json!([]), &json!(18)), "{second}");
+    assert_eq!((&second["applied"], &second["unchanged"]), (&json!([]), &json!(26)), "{second}");
     let calls = stack.emulator.witness(&["changes", "second"]);
     assert_eq!(calls["mutating"], json!([]), "{calls}");
     assert!(calls["all"].as_u64().unwrap() > 20, "the witness saw no calls: {calls}");
@@ -42,7 +42,7 @@ fn plan_tells_what_apply_does_and_changes_nothing() {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     let planned = plan(2);
-    assert_eq!(planned["changes"].as_array().unwrap().len(), 18, "{planned}");
+    assert_eq!(planned["changes"].as_array().unwrap().len(), 26, "{planned}");
     assert!(!stack.state_file().exists(), "plan wrote a state file");
     assert_eq!(stack.emulator.witness(&["resources", "cloudpix-planned"]), json!([]));
     stack.json(&["apply", "--yes", "--package", "zip"]);
@@ -156,8 +156,8 @@ fn the_image_package_is_pushed_to_ecr_and_deployed_by_digest() {
     }
     let stack = Stack::new("image");
     let first = stack.json(&["apply", "--yes", "--package", "image"]);
-    assert_eq!(first["applied"].as_array().unwrap().len(), 20, "{first}");
-    for name in ["cloudpix-image-upload", "cloudpix-image-list"] {
+    assert_eq!(first["applied"].as_array().unwrap().len(), 29, "{first}");
+    for name in ["cloudpix-image-upload", "cloudpix-image-list", "cloudpix-image-process"] {
         let function = stack.emulator.witness(&["function", name]);
         assert_eq!(function["configuration"]["PackageType"], "Image");
         assert_eq!(function["tags"]["cloudpix:stack"], "cloudpix-image");
@@ -192,7 +192,7 @@ fn status_names_what_is_missing() {
     let output = stack.provision(&["status"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output);
-    assert!(said.matches("MISSING").count() == 16 && said.contains("ACTIVE, about 0 records"), "{said}");
+    assert!(said.matches("MISSING").count() == 24 && said.contains("ACTIVE, about 0 records"), "{said}");
     // Unattended, a stack without images goes without a flag.
     stack.json(&["destroy"]);
     assert_eq!(stack.emulator.witness(&["resources", "cloudpix-status"]), json!([]));

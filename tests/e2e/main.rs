@@ -18,6 +18,7 @@ mod crowd;
 mod damage;
 mod deploy;
 mod drift;
+mod events;
 mod image;
 mod images;
 mod input;

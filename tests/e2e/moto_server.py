@@ -11,11 +11,30 @@ import sys
 
 import cbor2
 from moto.apigateway.models import apigateway_backends
+from moto.awslambda.models import LambdaFunction
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 
 
 RPC = re.compile(r"/service/(\w+)/operation/(\w+)")
+
+
+def keep_dead_letters():
+    """moto's Lambda forgets where failed events go, so a function would never be as it was asked to be."""
+    before = {name: getattr(LambdaFunction, name) for name in ("__init__", "update_configuration", "get_configuration")}
+
+    def init(self, account_id, spec, *args, **kwargs):
+        before["__init__"](self, account_id, spec, *args, **kwargs)
+        self.dead_letters = spec.get("DeadLetterConfig", {})
+
+    def update(self, updates):
+        self.dead_letters = updates.get("DeadLetterConfig", self.dead_letters)
+        return before["update_configuration"](self, updates)
+
+    def get(self, *args, **kwargs):
+        return {**before["get_configuration"](self, *args, **kwargs), "DeadLetterConfig": self.dead_letters}
+
+    LambdaFunction.__init__, LambdaFunction.update_configuration, LambdaFunction.get_configuration = init, update, get
 
 
 class Mended:
@@ -40,6 +59,8 @@ class Mended:
         elif environ["REQUEST_METHOD"] == "GET" and environ["QUERY_STRING"].startswith("versioning"):
             # Under the name of its shape, where S3 has another.
             body = re.sub(rb"(</?)GetBucketVersioning\w+", rb"\1VersioningConfiguration", body)
+        elif environ["REQUEST_METHOD"] == "GET" and environ["QUERY_STRING"].startswith("notification"):
+            body = re.sub(rb"(</?)GetBucketNotification\w+", rb"\1NotificationConfiguration", body)
         kept = {name.lower(): value for name, value in answer["headers"]}
         headers = {**kept, **headers, "content-length": str(len(body))}
         if environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] == "/restapis":
@@ -70,4 +91,5 @@ class Mended:
         del environ["HTTP_SMITHY_PROTOCOL"]
 
 
+keep_dead_letters()
 run_simple("127.0.0.1", int(sys.argv[1]), Mended(DomainDispatcherApplication(create_backend_app)), threaded=True)

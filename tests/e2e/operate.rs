@@ -60,6 +60,8 @@ fn the_policy_of_doctor_is_all_that_a_stack_needs_from_apply_to_destroy() {
     as_user(&["deploy", "--package", "zip"]);
     as_user(&["logs", "upload"]);
     as_user(&["reindex"]);
+    as_user(&["redrive"]);
+    as_user(&["backfill"]);
     as_user(&["destroy", "--yes", "--delete-images"]);
     assert_eq!(stack.emulator.witness(&["resources", "cloudpix-granted"]), json!([]));
 }

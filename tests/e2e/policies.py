@@ -47,6 +47,11 @@ def policies(stack, bucket):
             yield f"{policy['PolicyName']} of {name}", "inline", version["Document"], arn
     text = client("s3").get_bucket_policy(Bucket=bucket)["Policy"]
     yield f"bucket {bucket}", "resource", json.loads(text), f"arn:aws:s3:::{bucket}"
+    for url in everything("sqs", "list_queues", "QueueUrls"):
+        name = url.split("/")[-1]
+        if name.startswith(ours):
+            found = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy", "QueueArn"])["Attributes"]
+            yield f"queue {name}", "resource", json.loads(found["Policy"]), found["QueueArn"]
     for repository in everything("ecr", "describe_repositories", "repositories"):
         name = repository["repositoryName"]
         if name.startswith(ours):

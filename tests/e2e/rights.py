@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 
 STACK, BUCKET, FUNCTION = sys.argv[1:]
 TABLE, OTHER = f"{STACK}-metadata", f"{STACK}-other"
-SIBLING = {"upload": "list", "list": "upload"}[FUNCTION]
+SIBLING = {"upload": "list", "list": "upload", "process": "upload"}[FUNCTION]
+THUMBNAIL = "thumbnails/01a2069e-dd76-72f0-8fe1-7584d39ddc0d/160.webp"
 KEY = "uploads/01a2069e-dd76-72f0-8fe1-7584d39ddc0d.jpg"
 ID = {"ImageID": {"S": "01a2069e-dd76-72f0-8fe1-7584d39ddc0d"}}
 ROLE = next(
@@ -47,7 +48,8 @@ def trusted(role):
 @contextlib.contextmanager
 def others():
     """A bucket and a table of somebody else, with an object and an item, so that only rights are missing."""
-    s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+    s3, dynamodb, sqs = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("sqs")
+    queue = sqs.create_queue(QueueName=OTHER)["QueueUrl"]
     s3.create_bucket(Bucket=OTHER)
     s3.put_object(Bucket=OTHER, Key=KEY, Body=b"theirs")
     s3.put_object(Bucket=BUCKET, Key="private/notes", Body=b"theirs")
@@ -63,6 +65,7 @@ def others():
         s3.delete_object(Bucket=OTHER, Key=KEY)
         s3.delete_bucket(Bucket=OTHER)
         dynamodb.delete_table(TableName=OTHER)
+        sqs.delete_queue(QueueUrl=queue)
 
 
 @contextlib.contextmanager
@@ -96,38 +99,58 @@ def write_logs(logs, function):
     logs.put_log_events(logGroupName=group, logStreamName=f"rights-of-{FUNCTION}", logEvents=[event])
 
 
-def needed(s3, dynamodb, logs):
+def send(sqs, name):
+    return sqs.send_message(QueueUrl=boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"], MessageBody="{}")
+
+
+def needed(s3, dynamodb, logs, sqs):
     """In an order in which each finds what it is about."""
     bump = {"UpdateExpression": "SET Size = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
     item = {"TableName": TABLE, "Item": {**ID, "Owner": {"S": "public"}}}
+    records = {
+        "dynamodb:PutItem": lambda: dynamodb.put_item(**item, ConditionExpression="attribute_not_exists(ImageID)"),
+        "dynamodb:GetItem": lambda: dynamodb.get_item(TableName=TABLE, Key=ID, ConsistentRead=True),
+        "dynamodb:UpdateItem": lambda: dynamodb.update_item(TableName=TABLE, Key=ID, **bump),
+        "dynamodb:DeleteItem": lambda: dynamodb.delete_item(TableName=TABLE, Key=ID),
+    }
     own = {
         "upload": {
             "s3:PutObject": lambda: s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"mine", IfNoneMatch="*"),
             "s3:GetObject": lambda: s3.get_object(Bucket=BUCKET, Key=KEY),
             "s3:DeleteObject": lambda: s3.delete_object(Bucket=BUCKET, Key=KEY),
-            "dynamodb:PutItem": lambda: dynamodb.put_item(**item, ConditionExpression="attribute_not_exists(ImageID)"),
-            "dynamodb:GetItem": lambda: dynamodb.get_item(TableName=TABLE, Key=ID, ConsistentRead=True),
-            "dynamodb:UpdateItem": lambda: dynamodb.update_item(TableName=TABLE, Key=ID, **bump),
-            "dynamodb:DeleteItem": lambda: dynamodb.delete_item(TableName=TABLE, Key=ID),
+            "s3:DeleteObject, a thumbnail": lambda: s3.delete_object(Bucket=BUCKET, Key=THUMBNAIL),
+            **records,
         },
         "list": {
             "dynamodb:Query OwnerIndex": lambda: query(dynamodb, TABLE, "OwnerIndex"),
             "dynamodb:Query UploadDateIndex": lambda: query(dynamodb, TABLE, "UploadDateIndex"),
             "dynamodb:GetItem": lambda: dynamodb.get_item(TableName=TABLE, Key=ID, ConsistentRead=True),
             "s3:GetObject": lambda: s3.get_object(Bucket=BUCKET, Key="uploads/there.jpg"),
+            "s3:GetObject, a thumbnail": lambda: s3.get_object(Bucket=BUCKET, Key="thumbnails/there.webp"),
+        },
+        "process": {
+            "s3:PutObject": lambda: s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"mine"),
+            "s3:GetObject": lambda: s3.get_object(Bucket=BUCKET, Key=KEY),
+            "s3:DeleteObject": lambda: s3.delete_object(Bucket=BUCKET, Key=KEY),
+            "s3:PutObject, a thumbnail": lambda: s3.put_object(Bucket=BUCKET, Key=THUMBNAIL, Body=b"mine"),
+            "s3:DeleteObject, a thumbnail": lambda: s3.delete_object(Bucket=BUCKET, Key=THUMBNAIL),
+            "s3:ListBucket": lambda: s3.list_objects_v2(Bucket=BUCKET),
+            "sqs:SendMessage": lambda: send(sqs, f"{STACK}-process-dead-letters"),
+            **records,
         },
     }
     return {**own[FUNCTION], "logs": lambda: write_logs(logs, FUNCTION)}
 
 
 def needless(client):
-    s3, dynamodb, logs, functions = (client(name) for name in ("s3", "dynamodb", "logs", "lambda"))
+    s3, dynamodb, logs, functions, sqs = (client(name) for name in ("s3", "dynamodb", "logs", "lambda", "sqs"))
     iam, role = client("iam"), ROLE.split("/")[-1]
     at = {"FunctionName": f"{STACK}-{SIBLING}"}
+    queue = boto3.client("sqs").get_queue_url(QueueName=f"{STACK}-process-dead-letters")["QueueUrl"]
     public = json.dumps({"Version": "2012-10-17", "Statement": []})
     of_both = {
         "s3:ListAllMyBuckets": lambda: s3.list_buckets(),
-        "s3:ListBucket": lambda: s3.list_objects_v2(Bucket=BUCKET),
+        "s3:ListBucket": lambda: s3.list_objects_v2(Bucket=OTHER),
         "s3:ListBucketVersions": lambda: s3.list_object_versions(Bucket=BUCKET),
         "s3:GetObject, another prefix": lambda: s3.get_object(Bucket=BUCKET, Key="private/notes"),
         "s3:PutObject, another prefix": lambda: s3.put_object(Bucket=BUCKET, Key="private/more", Body=b"mine"),
@@ -157,11 +180,16 @@ def needless(client):
         "sts:AssumeRole": lambda: client("sts").assume_role(
             RoleArn=ROLE.replace(f"-{FUNCTION}-", f"-{SIBLING}-"), RoleSessionName="climb"
         ),
+        "sqs:SendMessage, another queue": lambda: send(sqs, OTHER),
+        "sqs:ReceiveMessage": lambda: sqs.receive_message(QueueUrl=queue),
+        "sqs:PurgeQueue": lambda: sqs.purge_queue(QueueUrl=queue),
         "ecr:GetAuthorizationToken": lambda: client("ecr").get_authorization_token(),
         "apigateway:GET keys": lambda: client("apigateway").get_api_keys(includeValues=True),
     }
     of_one = {
         "upload": {
+            "s3:ListBucket, ours": lambda: s3.list_objects_v2(Bucket=BUCKET),
+            "s3:PutObject, a thumbnail": lambda: s3.put_object(Bucket=BUCKET, Key=THUMBNAIL, Body=b"mine"),
             "dynamodb:Query": lambda: query(dynamodb, TABLE, "OwnerIndex"),
             "s3:DeleteObjectVersion": lambda: s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId="null"),
             "s3:PutObjectAcl": lambda: s3.put_object_acl(Bucket=BUCKET, Key="uploads/there.jpg", ACL="private"),
@@ -169,7 +197,18 @@ def needless(client):
                 Bucket=BUCKET, Key="uploads/there.jpg", Tagging={"TagSet": []}
             ),
         },
+        "process": {
+            "dynamodb:Query": lambda: query(dynamodb, TABLE, "OwnerIndex"),
+            "s3:GetObject, a thumbnail": lambda: s3.get_object(Bucket=BUCKET, Key="thumbnails/there.webp"),
+            "s3:DeleteObjectVersion": lambda: s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId="null"),
+            "s3:PutBucketNotification": lambda: s3.put_bucket_notification_configuration(
+                Bucket=BUCKET, NotificationConfiguration={}
+            ),
+        },
         "list": {
+            "s3:ListBucket, ours": lambda: s3.list_objects_v2(Bucket=BUCKET),
+            "sqs:SendMessage": lambda: send(sqs, f"{STACK}-process-dead-letters"),
+            "s3:DeleteObject, a thumbnail": lambda: s3.delete_object(Bucket=BUCKET, Key="thumbnails/there.webp"),
             "s3:PutObject": lambda: s3.put_object(Bucket=BUCKET, Key="uploads/more", Body=b"mine"),
             "s3:DeleteObject": lambda: s3.delete_object(Bucket=BUCKET, Key="uploads/there.jpg"),
             "dynamodb:PutItem": lambda: dynamodb.put_item(TableName=TABLE, Item=ID),
@@ -181,7 +220,8 @@ def needless(client):
 
 
 def main():
-    boto3.client("s3").put_object(Bucket=BUCKET, Key="uploads/there.jpg", Body=b"there")
+    for key in ("uploads/there.jpg", "thumbnails/there.webp"):
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"there")
     with administrator() as sts, others():
         role = {"RoleArn": ROLE, "RoleSessionName": "rights"}
         answers = {"untrusted": outcome(lambda: sts.assume_role(**role))}
@@ -189,7 +229,7 @@ def main():
             credentials = sts.assume_role(**role)["Credentials"]
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
         as_role = boto3.Session(*(credentials[name] for name in names)).client
-        calls = {"needed": needed(*(as_role(name) for name in ("s3", "dynamodb", "logs"))), "needless": needless(as_role)}
+        calls = {"needed": needed(*(as_role(name) for name in ("s3", "dynamodb", "logs", "sqs"))), "needless": needless(as_role)}
         for kind, attempts in calls.items():
             answers[kind] = {name: outcome(call) for name, call in attempts.items()}
     print(json.dumps(answers))

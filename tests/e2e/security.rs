@@ -35,8 +35,8 @@ fn experts_find_nothing_in_any_policy_of_a_stack() {
     let outputs = stack.outputs();
     let judge = |arguments: &[&str], input: &str| python(stack.emulator, "policies.py", arguments, input);
     let judged = judge(&["cloudpix-judged", &outputs.bucket], "");
-    // Of two functions each: role, trust, repository, alias. And the bucket.
-    assert_eq!(judged["judged"].as_array().unwrap().len(), 9, "{judged:#}");
+    // Of three functions each: role, trust, repository, alias. And the bucket and the queue.
+    assert_eq!(judged["judged"].as_array().unwrap().len(), 14, "{judged:#}");
     assert_eq!(judged["found"], json!({}), "{judged:#}");
 
     // Both judges do find what is wrong.
@@ -63,7 +63,7 @@ fn a_function_may_do_what_it_needs_and_nothing_else() {
     }
     let stack = Stack::applied("rights");
     let outputs = stack.outputs();
-    for function in ["upload", "list"] {
+    for function in ["upload", "list", "process"] {
         let answers =
             python(stack.emulator, "rights.py", &["cloudpix-rights", &outputs.bucket, function], "");
         assert_eq!(answers["untrusted"], "AccessDenied", "who is not Lambda got the role of {function}");

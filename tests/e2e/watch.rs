@@ -61,7 +61,7 @@ fn whatever_watches_is_made_mended_and_taken_away_again() {
     assert_eq!(found["quota"], json!({"limit": 1000, "period": "DAY"}), "{found:#}");
     assert_eq!(found["tracing"], json!({"stage": true, "upload": "Active", "list": "Active"}), "{found:#}");
     let alarms = found["alarms"].as_object().unwrap();
-    assert_eq!(alarms.len(), 7, "{found:#}");
+    assert_eq!(alarms.len(), 10, "{found:#}");
     let slow = &alarms["cloudpix-watched-list-slow"];
     assert_eq!((&slow["ExtendedStatistic"], &slow["Threshold"]), (&json!("p99"), &json!(1500.0)), "{slow:#}");
     assert_eq!(slow["AlarmActions"], json!(["arn:aws:sns:us-east-1:000000000000:ops"]));
@@ -151,7 +151,7 @@ fn status_says_how_each_resource_is_and_what_the_last_hour_was_like() {
     assert!(health("DynamoDB table").starts_with("ACTIVE, about "), "{status:#}");
     assert!(health("Lambda function").starts_with("Active, code "), "{status:#}");
     assert!(health("REST API").starts_with("answers 403 in "), "{status:#}");
-    assert_eq!((health("alarms"), &status["well"]), ("all 7 quiet".to_owned(), &json!(true)), "{status:#}");
+    assert_eq!((health("alarms"), &status["well"]), ("all 10 quiet".to_owned(), &json!(true)), "{status:#}");
     assert_eq!(status["lastHour"]["list"]["requests"], json!(3.0), "{status:#}");
     assert_eq!(status["lastHour"]["list"]["errors"], json!(0.0), "{status:#}");
     assert!(status["lastHour"]["list"]["p99"].as_f64().unwrap() > 0.0, "{status:#}");

@@ -40,6 +40,27 @@ const IN_APPLY: &[Hazard] = &[
          source image.",
     ),
     (
+        "lambda POST /2015-03-31/functions",
+        1,
+        400,
+        "InvalidParameterValueException",
+        "The provided execution role does not have permissions to call SendMessage on SQS",
+    ),
+    (
+        "sqs CreateQueue",
+        2,
+        400,
+        "QueueDeletedRecently",
+        "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+    ),
+    (
+        "s3 PUT|?notification",
+        2,
+        400,
+        "InvalidArgument",
+        "Unable to validate the following destination configurations",
+    ),
+    (
         "lambda POST /2015-03-31/functions/cloudpix-storm-upload/policy",
         2,
         409,
@@ -181,6 +202,16 @@ fn what_does_not_pass_ends_the_run_with_resource_call_code_request_and_next_step
             &["create the Lambda function cloudpix-final-", "lambda:CreateFunction", "REQ-1"],
         ),
         (
+            (
+                "s3 PUT|?notification",
+                99,
+                400,
+                "InvalidArgument",
+                "Configurations overlap. Configurations on the same bucket cannot share a common event type.",
+            ),
+            &["create the S3 notification cloudpix-final-images-", "S3 takes one; remove it", "REQ-S3"],
+        ),
+        (
             ("iam CreateRole", 99, 409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000"),
             &["create the IAM role cloudpix-final-", "raise it in Service Quotas", "REQ-IAM"],
         ),
@@ -201,7 +232,8 @@ fn what_does_not_pass_ends_the_run_with_resource_call_code_request_and_next_step
     let lab = Lab::shared("final");
     for ((part, _, status, code, text), expected) in FINAL {
         lab.proxy.judge(move |call| {
-            let hit = format!("{} {}", call.service, call.operation).contains(part);
+            let called = format!("{} {}", call.service, call.operation);
+            let hit = part.split('|').all(|part| called.contains(part));
             if hit { answer(call, *status, code, text) } else { Verdict::Pass }
         });
         let begin = Instant::now();

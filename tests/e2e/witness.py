@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 import damage
+import events
 import watch
 
 
@@ -62,6 +63,7 @@ def resources(stack):
     found += [item["RoleName"] for item in everything(("iam", "list_roles"), "Roles")]
     found += [item["FunctionName"] for item in everything(("lambda", "list_functions"), "Functions")]
     found += [item["logGroupName"] for item in everything(("logs", "describe_log_groups"), "logGroups")]
+    found += [url.split("/")[-1] for url in everything(("sqs", "list_queues"), "QueueUrls")]
     for call in ("get_rest_apis", "get_api_keys", "get_usage_plans"):
         found += [f"{call} {item['name']}" for item in everything(("apigateway", call), "items")]
     found += [f"alarm {item['AlarmName']}" for item in everything(("cloudwatch", "describe_alarms"), "MetricAlarms")]
@@ -91,6 +93,8 @@ def census(stack):
             found += [f"{name} {statement['Sid']}" for statement in policy["Statement"]]
         with contextlib.suppress(client("ecr").exceptions.RepositoryNotFoundException):
             found += [f"{name} image" for _ in everything(("ecr", "describe_images"), "imageDetails", repositoryName=name)]
+    for bucket in (name for name in resources(stack) if name.startswith(f"{stack}-images-")):
+        found += [f"notification {item['Id']}" for item in events.notifications(bucket).get("LambdaFunctionConfigurations", [])]
     return sorted(found)
 
 
@@ -98,17 +102,17 @@ def changes(application):
     """What the client with this application id in its user agent asked for: how many calls, those that change
     something, and those that ECR was sent, with the repository."""
     # The emulator answers the newest fifty, whatever the page.
-    sources = ("apigateway", "cloudwatch", "monitoring", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sts")
+    sources = ("apigateway", "cloudwatch", "monitoring", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sqs", "sts")
     of = lambda source: [{"AttributeKey": "EventSource", "AttributeValue": f"{source}.amazonaws.com"}]
     lookup = client("cloudtrail").lookup_events
-    events = [event for source in sources for event in lookup(LookupAttributes=of(source))["Events"]]
-    events = [json.loads(event["CloudTrailEvent"]) for event in events]
-    events = [event for event in events if f"app/{application}" in event["userAgent"]]
-    ours = [call(event) for event in events]
+    found = [event for source in sources for event in lookup(LookupAttributes=of(source))["Events"]]
+    found = [json.loads(event["CloudTrailEvent"]) for event in found]
+    found = [event for event in found if f"app/{application}" in event["userAgent"]]
+    ours = [call(event) for event in found]
     reads = ("Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "GET.", "HEAD.")
     ecr = [
         (event["eventName"], event["requestParameters"].get("repositoryName"))
-        for event in events
+        for event in found
         if event["eventSource"] == "ecr.amazonaws.com"
     ]
     return {
@@ -455,7 +459,7 @@ COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resou
 COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
 COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules, session, log_lines, plain_http, expose)}
-COMMANDS |= watch.COMMANDS | damage.COMMANDS
+COMMANDS |= watch.COMMANDS | damage.COMMANDS | events.COMMANDS
 
 if __name__ == "__main__":
     if sys.argv[1:]:

@@ -19,12 +19,14 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
-use catalog::index::to_item;
-use catalog::record::Record;
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
 use crate::stack::Names;
 use crate::stack::resource::{Index, Table, managed_tags};
+
+mod records;
+
+pub use records::{Standing, put_if_absent, standings};
 
 const GONE: &[&str] = &["ResourceNotFoundException"];
 const NOT_YET: &[NotYet] = &[
@@ -300,19 +302,6 @@ async fn active(client: &Client, name: &str) -> anyhow::Result<()> {
         Ok(ready.then_some(()))
     })
     .await
-}
-
-/// Writes an image's record where there is none, and answers whether it did.
-pub async fn put_if_absent(aws: &Aws, names: &Names, record: &Record) -> anyhow::Result<bool> {
-    let put = aws
-        .dynamodb
-        .put_item()
-        .table_name(names.table())
-        .set_item(Some(to_item(record)))
-        .condition_expression("attribute_not_exists(#id)")
-        .expression_attribute_names("#id", contract::attribute::IMAGE_ID);
-    let answer = optional(put.send().await, "dynamodb:PutItem", &["ConditionalCheckFailedException"])?;
-    Ok(answer.is_some())
 }
 
 pub async fn delete(aws: &Aws, names: &Names, live: &Table) -> anyhow::Result<()> {

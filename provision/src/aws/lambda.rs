@@ -1,26 +1,25 @@
 //! Lambda: functions, and who may call them. Their versions and the alias are in `versions`.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, bail};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Architecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime,
-    State, TracingConfig, TracingMode,
+    Architecture, DeadLetterConfig, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus,
+    PackageType, Runtime, State, TracingConfig, TracingMode,
 };
 use contract::Function;
-use serde_json::Value;
 
-use super::{Aws, NotYet, failed, optional, retry, says, tag_changes, wait};
+use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
 use crate::package::Artifact;
 use crate::settings::Package;
-use crate::stack::resource::{Code, Configuration, Lambda, Permission, managed_tags};
-use crate::stack::{API_ID, LIVE, Names, Place, policy};
+use crate::stack::resource::{Code, Configuration, Lambda, managed_tags};
+use crate::stack::{Names, Place, policy};
 
+mod calls;
 mod versions;
 
+pub use calls::{Call, call, read_permission, send, set_permission};
 pub use versions::{
     Live, Note, Trial, Version, annotate, create_alias, delete_alias, delete_version, live, move_live,
     read_alias, serves, update_alias, versions,
@@ -70,6 +69,10 @@ fn configuration(answer: GetFunctionOutput) -> anyhow::Result<Configuration> {
         memory: configuration.memory_size.unwrap_or_default(),
         timeout: configuration.timeout.unwrap_or_default(),
         tracing: configuration.tracing_config.and_then(|tracing| tracing.mode) == Some(TracingMode::Active),
+        dead_letters: configuration
+            .dead_letter_config
+            .and_then(|letters| letters.target_arn)
+            .filter(|arn| !arn.is_empty()),
         environment: configuration
             .environment
             .and_then(|environment| environment.variables)
@@ -135,6 +138,12 @@ fn tracing(desired: &Configuration) -> TracingConfig {
     TracingConfig::builder().mode(mode).build()
 }
 
+/// An empty ARN takes off what there is.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_DeadLetterConfig.html>
+fn dead_letters(arn: Option<&str>) -> DeadLetterConfig {
+    DeadLetterConfig::builder().target_arn(arn.unwrap_or_default()).build()
+}
+
 pub async fn create(
     aws: &Aws,
     names: &Names,
@@ -154,6 +163,7 @@ pub async fn create(
         .tracing_config(tracing(configuration))
         .architectures(Architecture::from(configuration.code.architecture.as_str()))
         .environment(environment(configuration))
+        .set_dead_letter_config(configuration.dead_letters.as_deref().map(|arn| dead_letters(Some(arn))))
         .set_tags(Some(tags.clone().into_iter().collect()));
     let create = match artifact {
         Artifact::Image(_) => {
@@ -199,6 +209,9 @@ pub async fn update(
             let away = Function::ALL.into_iter().find(|other| *other != function).unwrap_or(function);
             let away = policy::role_arn(&aws.place, names, away);
             let update = client.update_function_configuration().function_name(&name).role(away);
+            // The other role may not send to the queue, and Lambda refuses one that may not.
+            let update =
+                update.set_dead_letter_config(live.dead_letters.as_ref().map(|_| dead_letters(None)));
             let answer = retry(NOT_YET, async || update.clone().send().await).await;
             answer.map_err(failed("lambda:UpdateFunctionConfiguration"))?;
             ready(client, &name, None).await?;
@@ -212,6 +225,9 @@ pub async fn update(
             .timeout(desired.timeout)
             .tracing_config(tracing(desired))
             .environment(environment(desired));
+        let has_or_had = live.dead_letters.is_some() || desired.dead_letters.is_some();
+        let letters = has_or_had.then(|| dead_letters(desired.dead_letters.as_deref()));
+        let update = update.set_dead_letter_config(letters);
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("lambda:UpdateFunctionConfiguration"))?;
         ready(client, &name, None).await?;
@@ -266,104 +282,4 @@ pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
         Ok(get(client, &name, None).await?.is_none().then_some(()))
     })
     .await
-}
-
-/// Who may call the function's alias, and the function past it, by statements that bear our ids.
-///
-/// An alias has a policy of its own, and what is allowed on the function itself is not allowed on it:
-/// <https://docs.aws.amazon.com/lambda/latest/api/API_GetPolicy.html>, `Qualifier`.
-pub async fn read_permission(
-    aws: &Aws,
-    names: &Names,
-    function: Function,
-    api: Option<&str>,
-) -> anyhow::Result<Option<Permission>> {
-    let name = names.function(function);
-    let (callers, unqualified) =
-        tokio::try_join!(callers(aws, &name, Some(LIVE), api), callers(aws, &name, None, api))?;
-    let permission = Permission { callers, unqualified };
-    Ok((permission != Permission::default()).then_some(permission))
-}
-
-async fn callers(
-    aws: &Aws,
-    name: &str,
-    qualifier: Option<&str>,
-    api: Option<&str>,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    let get = aws.lambda.get_policy().function_name(name).set_qualifier(qualifier.map(str::to_owned));
-    let Some(policy) = optional(get.send().await, "lambda:GetPolicy", GONE)?.and_then(|it| it.policy) else {
-        return Ok(BTreeMap::new());
-    };
-    let policy: Value =
-        serde_json::from_str(&policy).with_context(|| format!("read the policy of the function {name}"))?;
-    let suffix = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
-    let resource = aws.place.arn("lambda", &format!("function:{name}{suffix}"));
-    let mut callers = BTreeMap::new();
-    for statement in policy["Statement"].as_array().into_iter().flatten() {
-        // IAM's grammar has letters and digits alone in a Sid; what earlier versions wrote had more.
-        let ours = |id: &&str| id.starts_with("Cloudpix") || id.starts_with("cloudpix-");
-        let Some(id) = statement["Sid"].as_str().filter(ours) else { continue };
-        // An emulator tells those of the alias with those of the function.
-        if statement["Resource"] != resource {
-            continue;
-        }
-        let service = statement["Principal"]["Service"].as_str() == Some("apigateway.amazonaws.com");
-        let condition = &statement["Condition"]["ArnLike"]["AWS:SourceArn"];
-        let caller = condition.as_str().filter(|_| service).unwrap_or("anything else");
-        let caller =
-            api.map_or(caller.to_owned(), |api| caller.replace(&format!(":{api}/"), &format!(":{API_ID}/")));
-        callers.insert(id.to_owned(), caller);
-    }
-    Ok(callers)
-}
-
-/// One statement after another: Lambda loses one of two that are added at the same time. What is to go does
-/// so last, so that the API may call the function all the while.
-pub async fn set_permission(
-    aws: &Aws,
-    names: &Names,
-    function: Function,
-    api: &str,
-    live: &Permission,
-    desired: &Permission,
-) -> anyhow::Result<()> {
-    let (client, name) = (&aws.lambda, names.function(function));
-    for (id, caller) in desired.callers.iter().filter(|(id, caller)| live.callers.get(*id) != Some(caller)) {
-        if live.callers.contains_key(id) {
-            remove_permission(client, &name, Some(LIVE), id).await?;
-        }
-        let add = client
-            .add_permission()
-            .function_name(&name)
-            .qualifier(LIVE)
-            .statement_id(id)
-            .action("lambda:InvokeFunction")
-            .principal("apigateway.amazonaws.com")
-            .source_arn(caller.replace(API_ID, api));
-        match retry(NOT_YET, async || add.clone().send().await).await {
-            // One that differs was removed, so this is ours: the answer to an earlier try got lost.
-            Err(error) if says(&error, ("ResourceConflictException", "already exist")) => (),
-            answer => answer.map(|_| ()).map_err(failed("lambda:AddPermission"))?,
-        }
-    }
-    for id in live.callers.keys().filter(|id| !desired.callers.contains_key(*id)) {
-        remove_permission(client, &name, Some(LIVE), id).await?;
-    }
-    for id in live.unqualified.keys().filter(|id| !desired.unqualified.contains_key(*id)) {
-        remove_permission(client, &name, None, id).await?;
-    }
-    Ok(())
-}
-
-async fn remove_permission(
-    client: &Client,
-    name: &str,
-    qualifier: Option<&str>,
-    id: &str,
-) -> anyhow::Result<()> {
-    let remove = client.remove_permission().function_name(name).statement_id(id);
-    let remove = remove.set_qualifier(qualifier.map(str::to_owned));
-    let answer = retry(NOT_YET, async || remove.clone().send().await).await;
-    optional(answer, "lambda:RemovePermission", GONE).map(|_| ())
 }

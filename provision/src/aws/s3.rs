@@ -16,6 +16,7 @@ use super::{Aws, NotYet, failed, is, optional, retry};
 use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags};
 use crate::stack::{Names, STACK_TAG, bucket_prefix};
 
+pub mod notification;
 pub mod objects;
 pub mod owner;
 pub mod shared;

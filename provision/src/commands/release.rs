@@ -163,7 +163,7 @@ impl Release<'_> {
             }
             let tested = async {
                 lambda::serves(self.aws, self.names, function, version).await?;
-                smoke::test(&outputs, function, &live.key()).await
+                smoke::test(self.aws, self.names, &outputs, function, &live.key()).await
             };
             let result = tokio::select! {
                 result = tested => result,

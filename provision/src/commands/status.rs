@@ -7,7 +7,7 @@ use std::time::Instant;
 use contract::path;
 
 use super::existing;
-use crate::aws::{Aws, cloudwatch, dynamodb, http, lambda};
+use crate::aws::{Aws, cloudwatch, dynamodb, http, lambda, sqs};
 use crate::cli::Common;
 use crate::live::{self, Known};
 use crate::outputs::Outputs;
@@ -22,7 +22,8 @@ pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
     let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
     // What says more of itself than that it is there is asked for that, and not read twice.
-    let special = |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Api | Id::Alarms);
+    let special =
+        |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Queue | Id::Api | Id::Alarms);
     let plain: Vec<Id> = Id::all().into_iter().filter(|id| !special(id)).collect();
     let (live, mut rows, hours) = tokio::try_join!(
         live::read_some(&aws, &names, &known, plain.clone()),
@@ -46,14 +47,16 @@ async fn special_rows(aws: &Aws, names: &Names, outputs: &Outputs) -> anyhow::Re
     let functions = contract::Function::ALL.map(async |function| {
         anyhow::Ok(Row::of(Id::Function(function), lambda::health(aws, names, function).await?))
     });
-    let (table, functions, raised, api) = tokio::try_join!(
+    let (table, queue, functions, raised, api) = tokio::try_join!(
         dynamodb::health(aws, names),
+        sqs::count(aws, names),
         futures_util::future::try_join_all(functions),
         cloudwatch::raised(aws, names),
         async { anyhow::Ok(api(outputs).await) },
     )?;
     let mut rows = functions;
     rows.push(Row::of(Id::Table, table));
+    rows.push(Row::of(Id::Queue, queue.map(waiting)));
     rows.push(Row::of(Id::Api, api));
     if let Some((raised, of)) = raised {
         let prefix = format!("{}-", names.stack);
@@ -66,6 +69,15 @@ async fn special_rows(aws: &Aws, names: &Names, outputs: &Outputs) -> anyhow::Re
         rows.push(Row::of(Id::Alarms, Some((health, raised.is_empty()))));
     }
     Ok(rows)
+}
+
+/// Of the queue of what `process` failed at, how much lies there.
+fn waiting(messages: u64) -> (String, bool) {
+    match messages {
+        0 => ("empty".to_owned(), true),
+        1 => ("1 event that failed; send it again: provision redrive".to_owned(), false),
+        many => (format!("{many} events that failed; send them again: provision redrive"), false),
+    }
 }
 
 /// Asked for a list as anyone may ask, so without the key; to be refused is an answer too.

@@ -1,11 +1,10 @@
-//! What came of `destroy`, `adopt` and `reindex`.
+//! What came of `destroy` and `adopt`.
 
 use serde_json::json;
 
 use super::{done_json, out, talk};
 use crate::apply::Done;
 use crate::plan::Plan;
-use crate::reindex::Outcome;
 use crate::stack::Names;
 
 pub fn destroyed(
@@ -24,27 +23,6 @@ pub fn destroyed(
         0 => format!("there is nothing of the stack {stack}{left}\n"),
         count => format!("{count} deleted; nothing of the stack {stack}{left} is left\n"),
     });
-    Ok(())
-}
-
-/// A line for each thousand objects: a large bucket takes a while.
-pub fn reindexing(outcome: &Outcome) {
-    talk(&format!("objects read: {}, records written: {}\n", outcome.objects, outcome.written));
-}
-
-pub fn reindexed(outcome: &Outcome, names: &Names, json: bool) -> anyhow::Result<()> {
-    if json {
-        return out(&format!("{}\n", serde_json::to_string_pretty(outcome)?));
-    }
-    let Outcome { objects, written, present, unclear } = outcome;
-    out(&format!(
-        "{}: {objects} objects, {written} records written, {present} there already, {} objects that do not say enough\n",
-        names.table(),
-        unclear.len()
-    ))?;
-    for key in unclear {
-        talk(&format!("  {key}\n"));
-    }
     Ok(())
 }
 

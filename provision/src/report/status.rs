@@ -62,7 +62,7 @@ pub(super) fn as_text(
     place: &Place,
 ) -> String {
     // Names longer than this would push the health off a screen of 80 columns.
-    const WIDE: usize = 40;
+    const WIDE: usize = 34;
     let widths = rows.iter().map(|row| measure_text_width(&names.of(row.id)));
     let width = widths.filter(|width| *width <= WIDE).max().unwrap_or_default();
     let mut text = heading(names, place);

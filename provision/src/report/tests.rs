@@ -69,7 +69,7 @@ fn the_outputs_hold_no_key_that_was_not_asked_for() {
     API URL    (none yet)
     bucket     cloudpix-staging-images-abcd1234
     table      cloudpix-staging-metadata
-    functions  cloudpix-staging-list, cloudpix-staging-upload
+    functions  cloudpix-staging-list, cloudpix-staging-process, cloudpix-staging-upload
     region     eu-west-1
     account    123456789012
     ");

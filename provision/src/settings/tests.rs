@@ -32,6 +32,16 @@ fn an_environment_overrides_key_by_key() {
 }
 
 #[test]
+fn process_may_take_as_long_as_lambda_lets_it() {
+    let text =
+        "[env.staging]\nprocess.timeout = 900\nthumbnails.quality = 60\nthumbnails.format = \"jpeg\"\n";
+    let settings = parse(text, "staging").unwrap();
+    assert_eq!(settings.functions[&Function::Process].timeout, 900);
+    assert_eq!(settings.thumbnails.format.name(), "jpeg");
+    assert_eq!((settings.thumbnails.sizes, settings.thumbnails.quality), (vec![160, 480, 1280], 60));
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_the_known_ones() {
     check_error("[defaults]\npackge = \"zip\"\n", &["line 2", "packge", "package"]);
     check_error("[env.a.upload]\nmemry = 1\n", &["line 2", "memry", "memory"]);
@@ -54,6 +64,15 @@ fn a_value_that_aws_would_refuse_is_refused_here_by_key() {
     check_error("[defaults.quota]\nrequests = -1\n", &["quota.requests = -1"]);
     check_error("[defaults.alarms]\ntopic = \"ops\"\n", &["alarms.topic = \"ops\"", "arn:aws:sns:"]);
     check_error("[defaults.alarms]\nlatency-ms = 0\n", &["alarms.latency-ms = 0"]);
+    check_error("[defaults.list]\ntimeout = 30\n", &["list.timeout = 30", "1 to 29"]);
+    check_error("[defaults.process]\ntimeout = 901\n", &["process.timeout = 901", "1 to 900"]);
+    check_error("[defaults.thumbnails]\nsizes = []\n", &["thumbnails.sizes = []", "one to eight"]);
+    check_error("[defaults.thumbnails]\nsizes = [480, 160]\n", &["thumbnails.sizes", "ascending"]);
+    check_error("[defaults.thumbnails]\nsizes = [160, 160]\n", &["thumbnails.sizes", "each once"]);
+    check_error("[defaults.thumbnails]\nsizes = [15]\n", &["thumbnails.sizes = 15", "16 to 4096"]);
+    check_error("[defaults.thumbnails]\nsizes = [5000]\n", &["thumbnails.sizes = 5000"]);
+    check_error("[defaults.thumbnails]\nformat = \"gif\"\n", &["line 2", "gif", "webp", "jpeg"]);
+    check_error("[defaults.thumbnails]\nquality = 0\n", &["thumbnails.quality = 0", "1 to 100"]);
     for wrong in ["", "s3:/", "s3://", "s3://A_b/c", "file:///tmp"] {
         let text = format!("[defaults.state]\nbackend = {wrong:?}\n");
         check_error(&text, &["state.backend", "s3://BUCKET/PREFIX"]);

@@ -6,7 +6,7 @@ use contract::{Function, ROUTES, Route};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::resource::{AccessLog, Api, GatewayResponse, Integration, Method, Permission};
+use super::resource::{AccessLog, Api, GatewayResponse, Integration, Method};
 use super::{API_ID, LIVE, Names, Place, STAGE};
 use crate::settings::{Auth, Settings};
 
@@ -63,13 +63,13 @@ pub(super) fn access_log(place: &Place, names: &Names) -> AccessLog {
 }
 
 /// Exactly our routes may call the function's alias, on our API and our stage.
-pub(super) fn permission(place: &Place, function: Function) -> Permission {
+pub(super) fn callers(place: &Place, function: Function) -> BTreeMap<String, String> {
     let callers = ROUTES.iter().filter(|route| route.function == function).map(|route| {
         let Route { method, path, .. } = route;
         let id = format!("Cloudpix{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
         (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{}", any_parameter(path))))
     });
-    Permission { callers: callers.collect(), unqualified: BTreeMap::new() }
+    callers.collect()
 }
 
 /// In the ARN of a method, `*` stands for whatever a path parameter holds: `/images/*`.

@@ -1,10 +1,12 @@
 //! Policies: who may do what, by exact actions on exact ARNs.
 
+use std::collections::BTreeMap;
+
 use contract::Function;
 use serde_json::{Value, json};
 
-use super::resource::Role;
-use super::{Names, PULL_STATEMENT, Place};
+use super::resource::{Permission, Role};
+use super::{Names, PULL_STATEMENT, Place, api};
 use crate::settings::Settings;
 
 pub fn role_arn(place: &Place, names: &Names, function: Function) -> String {
@@ -40,10 +42,13 @@ fn logs(place: &Place, names: &Names, function: Function) -> Value {
 
 fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
     let table = place.arn("dynamodb", &format!("table/{}", names.table()));
-    let objects = format!("{}/{}*", bucket_arn(place, &names.bucket), contract::UPLOADS_PREFIX);
+    let bucket = bucket_arn(place, &names.bucket);
+    let objects = format!("{bucket}/{}*", contract::UPLOADS_PREFIX);
+    let thumbnails = format!("{bucket}/{}*", contract::THUMBNAILS_PREFIX);
     match function {
         Function::Upload => vec![
             allow("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[objects]),
+            allow("Thumbnails", &["s3:DeleteObject"], &[thumbnails]),
             allow("Records", &RECORDS, &[table]),
         ],
         Function::List => {
@@ -52,9 +57,19 @@ fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
             vec![
                 allow("Pages", &["dynamodb:Query"], &indexes),
                 allow("Records", &["dynamodb:GetItem"], &[table]),
-                allow("Downloads", &["s3:GetObject"], &[objects]),
+                allow("Downloads", &["s3:GetObject"], &[objects, thumbnails]),
             ]
         }
+        Function::Process => vec![
+            allow("Objects", &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], &[objects]),
+            allow("Thumbnails", &["s3:PutObject", "s3:DeleteObject"], &[thumbnails]),
+            // Without it S3 answers 403 for an object that is gone, as if it might be there. A condition on
+            // the prefix would never hold: GetObject brings none.
+            // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+            allow("Missing", &["s3:ListBucket"], &[bucket]),
+            allow("Records", &RECORDS, &[table]),
+            allow("DeadLetters", &["sqs:SendMessage"], &[queue_arn(place, names)]),
+        ],
     }
 }
 
@@ -63,6 +78,21 @@ const RECORDS: [&str; 4] =
 
 fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Value {
     json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources})
+}
+
+pub fn queue_arn(place: &Place, names: &Names) -> String {
+    place.arn("sqs", &names.queue())
+}
+
+/// Who may call the function's alias.
+pub(super) fn permission(place: &Place, names: &Names, function: Function) -> Permission {
+    let callers = match function {
+        Function::Process => {
+            BTreeMap::from([("CloudpixObjects".to_owned(), bucket_arn(place, &names.bucket))])
+        }
+        function => api::callers(place, function),
+    };
+    Permission { callers, unqualified: BTreeMap::new() }
 }
 
 fn bucket_arn(place: &Place, bucket: &str) -> String {
@@ -83,10 +113,18 @@ pub(super) fn pull(place: &Place, names: &Names, function: Function) -> Value {
     })
 }
 
-/// Nobody, not even the account's root, reaches the bucket without TLS. An emulator that has none
-/// is let off for traffic that does not leave the machine.
-pub(super) fn tls_only(place: &Place, bucket: &str) -> Value {
+pub(super) fn tls_only_bucket(place: &Place, bucket: &str) -> Value {
     let bucket = bucket_arn(place, bucket);
+    tls_only(place, "s3:*", &json!([bucket, format!("{bucket}/*")]))
+}
+
+pub(super) fn tls_only_queue(place: &Place, names: &Names) -> Value {
+    tls_only(place, "sqs:*", &json!(queue_arn(place, names)))
+}
+
+/// Nobody, not even the account's root, gets there without TLS. An emulator that has none is let off
+/// for traffic that does not leave the machine.
+fn tls_only(place: &Place, actions: &str, resources: &Value) -> Value {
     let mut condition = json!({"Bool": {"aws:SecureTransport": "false"}});
     if place.plain_http {
         condition["NotIpAddress"] = json!({"aws:SourceIp": ["127.0.0.0/8", "::1/128"]});
@@ -95,8 +133,8 @@ pub(super) fn tls_only(place: &Place, bucket: &str) -> Value {
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket, format!("{bucket}/*")],
+        "Action": actions,
+        "Resource": resources,
         "Condition": condition,
     }]})
 }

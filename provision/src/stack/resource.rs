@@ -32,6 +32,7 @@ pub struct Code {
 pub enum Resource {
     Bucket(Bucket),
     Table(Table),
+    Queue(Queue),
     LogGroup(LogGroup),
     Role(Role),
     Repository(Repository),
@@ -41,6 +42,7 @@ pub enum Resource {
     Api(Api),
     ApiKey(ApiKey),
     Permission(Permission),
+    Notification(Notification),
     Stage(Stage),
     UsagePlan(UsagePlan),
     Alarms(Alarms),
@@ -53,6 +55,7 @@ impl Resource {
         match self {
             Resource::Bucket(r) => Some(&r.tags),
             Resource::Table(r) => Some(&r.tags),
+            Resource::Queue(r) => Some(&r.tags),
             Resource::LogGroup(r) => Some(&r.tags),
             Resource::Role(r) => Some(&r.tags),
             Resource::Repository(r) => Some(&r.tags),
@@ -63,7 +66,9 @@ impl Resource {
             Resource::Stage(r) => Some(&r.tags),
             Resource::Alarms(r) => Some(&r.tags),
             Resource::Dashboard(r) => Some(&r.tags),
-            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) => None,
+            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) | Resource::Notification(_) => {
+                None
+            }
         }
     }
 
@@ -73,6 +78,7 @@ impl Resource {
         let tags = match &mut self {
             Resource::Bucket(r) => &mut r.tags,
             Resource::Table(r) => &mut r.tags,
+            Resource::Queue(r) => &mut r.tags,
             Resource::LogGroup(r) => &mut r.tags,
             Resource::Role(r) => &mut r.tags,
             Resource::Repository(r) => &mut r.tags,
@@ -83,7 +89,9 @@ impl Resource {
             Resource::Stage(r) => &mut r.tags,
             Resource::Alarms(r) => &mut r.tags,
             Resource::Dashboard(r) => &mut r.tags,
-            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) => return self,
+            Resource::Image(_) | Resource::Alias(_) | Resource::Permission(_) | Resource::Notification(_) => {
+                return self;
+            }
         };
         tags.extend(more.clone());
         self
@@ -151,6 +159,30 @@ pub struct Index {
     pub sort_key: String,
     /// `ALL`.
     pub projection: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Queue {
+    pub tags: Tags,
+    /// `SSE-SQS`, where SQS encrypts with a key of its own.
+    pub encryption: String,
+    /// Seconds that a message is kept.
+    pub retention: i32,
+    /// Seconds that a message is hidden from others after it was received.
+    pub visibility: i32,
+    pub policy: Value,
+}
+
+/// Of a bucket's notifications the one that is ours.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Notification {
+    /// ARN of the alias that is called.
+    pub function: String,
+    pub events: BTreeSet<String>,
+    /// What an object's key must be like: `prefix`, `suffix`.
+    pub filters: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -225,6 +257,9 @@ pub struct Configuration {
     pub timeout: i32,
     /// Whether Lambda sends traces to X-Ray.
     pub tracing: bool,
+    /// ARN of the queue that gets what failed when nobody waited for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<String>,
     pub environment: BTreeMap<String, String>,
 }
 
@@ -280,9 +315,9 @@ pub struct ApiKey {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Permission {
-    /// Who may call the function's alias, by statement id: the ARN of one method of our API.
+    /// Who may call the function's alias, by statement id: the ARN of one method of our API, or of our bucket.
     pub callers: BTreeMap<String, String>,
-    /// Who may call the function past its alias, which our API does not do: nobody.
+    /// Who may call the function past its alias, which nothing of ours does: nobody.
     pub unqualified: BTreeMap<String, String>,
 }
 

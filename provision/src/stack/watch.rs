@@ -9,16 +9,21 @@ use super::resource::{Alarm, Alarms, Dashboard};
 use super::{Names, Place, STAGE};
 use crate::settings;
 
-/// What there may be an alarm about.
-const OF_FUNCTION: [&str; 3] = ["errors", "throttles", "slow"];
+/// What there may be an alarm about. Nobody waits for `process`, so it may be as slow as it must be.
+fn of_function(function: Function) -> &'static [&'static str] {
+    match function {
+        Function::Upload | Function::List => &["errors", "throttles", "slow"],
+        Function::Process => &["errors", "throttles"],
+    }
+}
 
 impl Names {
     /// Of every alarm that the stack can have.
     pub fn alarms(&self) -> Vec<String> {
-        let of_function = Function::ALL
-            .into_iter()
-            .flat_map(|function| OF_FUNCTION.map(|what| format!("{}-{what}", self.function(function))));
-        of_function.chain([self.api_alarm()]).collect()
+        let of_each = Function::ALL.into_iter().flat_map(|function| {
+            of_function(function).iter().map(move |what| format!("{}-{what}", self.function(function)))
+        });
+        of_each.chain([self.api_alarm(), self.queue()]).collect()
     }
 
     fn api_alarm(&self) -> String {
@@ -51,16 +56,20 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
     for function in Function::ALL {
         let whose = [("FunctionName", names.function(function))];
         let slow = f64::from(settings.latency_ms);
-        let of_function = [
+        let possible = [
             alarm("AWS/Lambda", "Errors", &whose, "Sum", 1.0, 1),
             alarm("AWS/Lambda", "Throttles", &whose, "Sum", 1.0, 1),
             alarm("AWS/Lambda", "Duration", &whose, "p99", slow, 2),
         ];
-        let name = |what: &str| format!("{}-{what}", names.function(function));
-        alarms.extend(OF_FUNCTION.map(name).into_iter().zip(of_function));
+        let name = |what: &&str| format!("{}-{what}", names.function(function));
+        alarms.extend(of_function(function).iter().map(name).zip(possible));
     }
     let api = [("ApiName", names.stack.clone()), ("Stage", STAGE.to_owned())];
     alarms.insert(names.api_alarm(), alarm("AWS/ApiGateway", "5XXError", &api, "Sum", 1.0, 1));
+    // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
+    let queue = [("QueueName", names.queue())];
+    let waiting = alarm("AWS/SQS", "ApproximateNumberOfMessagesVisible", &queue, "Maximum", 1.0, 1);
+    alarms.insert(names.queue(), waiting);
     Alarms { tags: names.tags(), alarms }
 }
 
@@ -92,6 +101,11 @@ pub(super) fn dashboard(place: &Place, names: &Names) -> Dashboard {
         ),
         widget("Function errors", "Sum", [lambda("Errors"), lambda("Throttles")].concat()),
         widget("Function duration, p99 (ms)", "p99", lambda("Duration")),
+        widget(
+            "Events that failed for good",
+            "Maximum",
+            vec![json!(["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", names.queue()])],
+        ),
         widget(
             "Table: capacity units",
             "Sum",

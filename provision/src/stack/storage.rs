@@ -1,0 +1,78 @@
+//! Where images, records and what could not be done are kept, and what a new object starts.
+
+use std::collections::BTreeMap;
+
+use contract::Function;
+
+use super::resource::{Bucket, CorsRule, Index, LifecycleRule, Notification, Queue, Table};
+use super::{LIVE, Names, Place, policy};
+use crate::settings::Settings;
+
+pub(super) fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {
+    let rule = LifecycleRule {
+        id: "cloudpix-expire-leftovers".to_owned(),
+        abort_multipart_days: Some(1),
+        noncurrent_days: Some(settings.keep_deleted_days),
+        expired_delete_markers: true,
+    };
+    Bucket {
+        tags: names.tags(),
+        block_public_access: true,
+        object_ownership: "BucketOwnerEnforced".to_owned(),
+        encryption: "AES256".to_owned(),
+        versioning: true,
+        policy: policy::tls_only_bucket(place, &names.bucket),
+        cors: vec![CorsRule {
+            origins: vec![settings.allow_origin.clone()],
+            methods: vec!["GET".to_owned(), "HEAD".to_owned(), "PUT".to_owned()],
+            headers: contract::UPLOAD_HEADERS.map(str::to_owned).to_vec(),
+            exposed: vec!["ETag".to_owned()],
+            max_age: 3600,
+        }],
+        lifecycle: vec![rule],
+    }
+}
+
+pub(super) fn table(names: &Names) -> Table {
+    let index = |partition_key: &str| Index {
+        partition_key: partition_key.to_owned(),
+        sort_key: contract::attribute::UPLOAD_ORDER.to_owned(),
+        projection: "ALL".to_owned(),
+    };
+    Table {
+        tags: names.tags(),
+        partition_key: contract::attribute::IMAGE_ID.to_owned(),
+        billing: "PAY_PER_REQUEST".to_owned(),
+        indexes: BTreeMap::from([
+            (contract::index::UPLOAD_DATE.to_owned(), index(contract::attribute::UPLOAD_DATE)),
+            (contract::index::OWNER.to_owned(), index(contract::attribute::OWNER)),
+        ]),
+        ttl: Some(contract::attribute::EXPIRES_AT.to_owned()),
+        point_in_time_recovery: true,
+        deletion_protection: true,
+    }
+}
+
+/// Where Lambda puts the events that `process` failed at, three times each.
+///
+/// Two weeks are the longest that SQS keeps a message:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>.
+pub(super) fn queue(place: &Place, names: &Names) -> Queue {
+    Queue {
+        tags: names.tags(),
+        encryption: "SSE-SQS".to_owned(),
+        retention: 14 * 86_400,
+        visibility: 30,
+        policy: policy::tls_only_queue(place, names),
+    }
+}
+
+/// Each new object among the images starts `process`, and no thumbnail does.
+pub(super) fn notification(place: &Place, names: &Names) -> Notification {
+    let function = names.function(Function::Process);
+    Notification {
+        function: place.arn("lambda", &format!("function:{function}:{LIVE}")),
+        events: ["s3:ObjectCreated:*".to_owned()].into(),
+        filters: [("prefix".to_owned(), contract::UPLOADS_PREFIX.to_owned())].into(),
+    }
+}
