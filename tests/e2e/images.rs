@@ -122,6 +122,9 @@ fn every_picture_comes_back_as_it_was_sent() {
         check_everywhere(&stack, &outputs, &image, name, &bytes);
         sent.push(image["imageId"].clone());
     }
+    for image in &sent {
+        check_thumbnails(&outputs, image.as_str().unwrap());
+    }
     // The list is newest first, and a walk over small pages meets each image once.
     sent.reverse();
     let day = outputs.get("/list").json()["images"][0]["uploadDate"].as_str().unwrap().to_owned();
@@ -150,7 +153,9 @@ fn every_picture_comes_back_as_it_was_sent() {
             && said.contains("--delete-images"),
         "{said}"
     );
-    assert_eq!(stack.emulator.witness(&["objects", &outputs.bucket]).as_array().unwrap().len(), sent.len());
+    let objects = stack.emulator.witness(&["objects", &outputs.bucket]);
+    let objects = objects.as_array().unwrap().iter().map(|key| key.as_str().unwrap());
+    assert_eq!(objects.filter(|key| key.starts_with("uploads/")).count(), sent.len());
     stack.json(&["destroy", "--yes", "--delete-images"]);
     assert_eq!(stack.emulator.witness(&["resources", "cloudpix-pictures"]), json!([]));
     assert!(!stack.state_file().exists());
@@ -204,6 +209,105 @@ fn a_presigned_upload_takes_what_was_promised_once_and_nothing_else() {
     let object =
         stack.emulator.witness(&["object", &outputs.bucket, record["S3ObjectKey"].as_str().unwrap()]);
     assert_eq!(STANDARD.decode(object["data"].as_str().unwrap()).unwrap(), bytes);
+
+    let id = ticket["imageId"].as_str().unwrap();
+    let image = finished(&outputs, id);
+    assert_eq!(image["status"], "ready", "{image}");
+    check_everywhere(&stack, &outputs, &image, "猫 1.jpg", &bytes);
+    check_thumbnails(&outputs, id);
+    assert_eq!(outputs.get("/list").json()["images"][0]["imageId"], id);
+    // What the object says now is all that its record says: the table can be lost.
+    let metadata =
+        stack.emulator.witness(&["object", &outputs.bucket, record["S3ObjectKey"].as_str().unwrap()]);
+    assert_eq!(metadata["metadata"]["uploaded-at"], image["uploadedAt"], "{metadata}");
+    stack.emulator.witness(&["empty", &outputs.table]);
+    assert_eq!(stack.json(&["reindex"])["written"], 1);
+    assert_eq!(outputs.get(&format!("/images/{id}")).json()["uploadedAt"], image["uploadedAt"]);
+    stack.json(&["backfill"]);
+    check_thumbnails(&outputs, id);
+}
+
+#[test]
+fn what_is_not_what_was_announced_is_removed_and_its_sender_told() {
+    if skipped() {
+        return;
+    }
+    let stack = Stack::applied("rejects");
+    let outputs = stack.outputs();
+    let page = b"<html><script>alert(1)</script></html>";
+    let ticket =
+        outputs.post(&json!({"fileName": "a.png", "contentType": "image/png", "size": page.len()})).json();
+    let headers = ticket["headers"].as_object().unwrap().iter();
+    let headers = headers.filter(|(name, _)| *name != "content-length");
+    let headers: Vec<_> = headers.map(|(name, value)| (&name[..], value.as_str().unwrap())).collect();
+    assert_eq!(send("PUT", ticket["uploadUrl"].as_str().unwrap(), &headers, page).status, 200);
+    let image = finished(&outputs, ticket["imageId"].as_str().unwrap());
+    assert_eq!(image["status"], "rejected", "{image}");
+    assert!(image["reason"].as_str().unwrap().starts_with("this is no image"), "{image}");
+    let gone = || stack.emulator.witness(&["objects", &outputs.bucket]) == json!([]);
+    assert!(eventually(gone), "the object is still there");
+    assert_eq!(outputs.get("/list").json()["count"], 0);
+}
+
+fn eventually(holds: impl Fn() -> bool) -> bool {
+    (0..300).any(|_| {
+        holds() || {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            false
+        }
+    })
+}
+
+/// An announced image once `process` has judged it.
+fn finished(outputs: &Outputs, id: &str) -> Value {
+    let image = || outputs.get(&format!("/images/{id}")).json();
+    assert!(eventually(|| image()["status"] != "pending"), "still pending: {}", image());
+    image()
+}
+
+/// Waits for an image's thumbnails and looks at each.
+#[track_caller]
+fn check_thumbnails(outputs: &Outputs, id: &str) {
+    let image = || outputs.get(&format!("/images/{id}")).json();
+    assert!(eventually(|| image()["thumbnails"].is_array()), "no thumbnails: {}", image());
+    let image = image();
+    let thumbnails = image["thumbnails"].as_array().unwrap();
+    if ["image/avif", "image/heic"].contains(&image["contentType"].as_str().unwrap()) {
+        assert!(thumbnails.is_empty(), "{image}");
+        assert_eq!(outputs.get(&format!("/images/{id}/thumbnail?width=160")).status, 404);
+        return;
+    }
+    let upright = image["orientation"].as_u64().unwrap_or(1) < 5;
+    let side = |of: &Value, name: &str| of[name].as_u64().unwrap();
+    let (mut width, mut height) = (side(&image, "width"), side(&image, "height"));
+    if !upright {
+        std::mem::swap(&mut width, &mut height);
+    }
+    let edges: Vec<u64> = thumbnails.iter().map(|one| side(one, "width").max(side(one, "height"))).collect();
+    let long = width.max(height);
+    let expected: Vec<u64> = [(160, 0), (480, 160), (1280, 480)]
+        .into_iter()
+        .filter(|(_, smaller)| long > *smaller)
+        .map(|(edge, _)| edge.min(long))
+        .collect();
+    assert_eq!(edges, expected, "{image}");
+    for thumbnail in thumbnails {
+        let got = send("GET", thumbnail["url"].as_str().unwrap(), &[], b"");
+        assert_eq!((got.status, got.header("content-type")), (200, "image/webp"), "{thumbnail}");
+        assert_eq!(got.body.len() as u64, side(thumbnail, "size"));
+        let ratio = |width: u64, height: u64| {
+            f64::from(u32::try_from(width).unwrap()) / f64::from(u32::try_from(height).unwrap())
+        };
+        let off = ratio(side(thumbnail, "width"), side(thumbnail, "height")) / ratio(width, height);
+        assert!((off - 1.0).abs() < 0.02, "another shape: {thumbnail} {image}");
+    }
+    assert!(STANDARD.decode(image["thumbHash"].as_str().unwrap()).unwrap().len() < 40, "{image}");
+    let url = format!("{}/images/{id}/thumbnail?width=160", outputs.url);
+    let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build();
+    let request = config.new_agent().get(&url).header("x-api-key", &outputs.key).call().unwrap();
+    let location = request.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(request.status().as_u16(), 307);
+    assert!(location.contains(&format!("/thumbnails/{id}/160.webp?")), "{location}");
 }
 
 #[test]

@@ -103,7 +103,8 @@ impl Derived {
         ] {
             attributes.extend(text.clone().map(|text| (name, Value::Text(text))));
         }
-        attributes.extend(self.orientation.map(|value| (attribute::ORIENTATION, Value::Number(value.into()))));
+        attributes
+            .extend(self.orientation.map(|value| (attribute::ORIENTATION, Value::Number(value.into()))));
         attributes
     }
 
@@ -134,7 +135,8 @@ mod tests {
         for thumbnails in [made, Thumbnails::default()] {
             assert_eq!(Thumbnails::parse(&thumbnails.to_string()), Some(thumbnails));
         }
-        for text in ["webp", "webp:", "webp:160", "svg:160=1x1/1", "webp:160=1x/1", "webp:160=1x1/1,", "w:あ"] {
+        for text in ["webp", "webp:", "webp:160", "svg:160=1x1/1", "webp:160=1x/1", "webp:160=1x1/1,", "w:あ"]
+        {
             assert_eq!(Thumbnails::parse(text), None, "{text}");
         }
     }

@@ -118,7 +118,10 @@ impl Store {
     pub fn links(&self, record: &Record, now: Timestamp) -> Result<Links, Reject> {
         let thumbnails = record.thumbnails();
         let thumbnails = thumbnails.map(|(edge, format)| self.thumbnail_link(record, edge, format, now));
-        Ok(Links { download: self.download_link(record, now)?, thumbnails: thumbnails.collect::<Result<_, _>>()? })
+        Ok(Links {
+            download: self.download_link(record, now)?,
+            thumbnails: thumbnails.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Signs a GET of a thumbnail.

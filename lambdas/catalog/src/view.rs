@@ -88,9 +88,8 @@ impl<'a> View<'a> {
                 uploaded_at: rfc3339(ready_at),
                 download_url: download.url,
                 download_url_expires_at: rfc3339(download.expires_at),
-                thumbnails: derived.map(|derived| {
-                    thumbnails.into_iter().zip(&derived.thumbnails.all).map(shown).collect()
-                }),
+                thumbnails: derived
+                    .map(|derived| thumbnails.into_iter().zip(&derived.thumbnails.all).map(shown).collect()),
                 thumb_hash: derived.and_then(|derived| derived.thumb_hash.as_deref()),
                 captured_at: derived.and_then(|derived| derived.captured_at.as_deref()),
                 camera: derived.and_then(|derived| derived.camera.as_deref()),

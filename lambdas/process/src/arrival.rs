@@ -23,7 +23,11 @@ const RECENT: SignedDuration = SignedDuration::from_mins(1);
 
 /// What an object turned out to be.
 enum Found {
-    Image { picture: Picture, sha256: Sha256, bytes: Option<Vec<u8>> },
+    Image {
+        picture: Picture,
+        sha256: Sha256,
+        bytes: Option<Vec<u8>>,
+    },
     /// It is not to be kept, for a reason that its sender may hear.
     Refused(String),
     Gone,

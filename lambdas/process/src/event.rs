@@ -51,7 +51,8 @@ impl Event {
             // Keys come as in an HTML form: `+` is a space.
             let key = s3.object.key.replace('+', " ");
             let key = percent_decode_str(&key).decode_utf8_lossy().into_owned();
-            let arrival = Arrival { bucket: s3.bucket.name, key, copied: name.ends_with("ObjectCreated:Copy") };
+            let arrival =
+                Arrival { bucket: s3.bucket.name, key, copied: name.ends_with("ObjectCreated:Copy") };
             if !arrivals.contains(&arrival) {
                 arrivals.push(arrival);
             }
@@ -84,7 +85,8 @@ mod tests {
             record("ObjectCreated:Put", "uploads/a+b%2B%E7%8C%AB.png"),
             record("ObjectCreated:Copy", "uploads/x.png"),
         ]});
-        let arrival = |key: &str, copied| Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), copied };
+        let arrival =
+            |key: &str, copied| Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), copied };
         assert_eq!(arrivals(&event), [arrival("uploads/a b+猫.png", false), arrival("uploads/x.png", true)]);
     }
 

@@ -251,8 +251,16 @@ mod tests {
         for (record_of, bytes, reason) in [
             (pending(), &COFFEE[..1000], "announced as 56809 bytes, but 1000 arrived"),
             (Record { size: 9, ..pending() }, b"<html></h", "this is no image."),
-            (Record { size: 32_958, ..pending() }, HEIC, "declared as image/jpeg, but the bytes are image/heic"),
-            (Record { size: 1000, ..pending() }, &[0xFF, 0xD8, 0xFF, 0, 0].repeat(200)[..], "header is damaged"),
+            (
+                Record { size: 32_958, ..pending() },
+                HEIC,
+                "declared as image/jpeg, but the bytes are image/heic",
+            ),
+            (
+                Record { size: 1000, ..pending() },
+                &[0xFF, 0xD8, 0xFF, 0, 0].repeat(200)[..],
+                "header is damaged",
+            ),
             (Record { sha256: other, ..pending() }, COFFEE, "announced with another SHA-256 than"),
         ] {
             let world = World::default();
@@ -292,7 +300,8 @@ mod tests {
                 run_as(&over(&world), KEY, false).await.0.unwrap_err();
                 world.breaks(None);
                 let outcome = run(&world, KEY).await;
-                let expected = if (at, takes_effect) == (6, true) { Outcome::Unchanged } else { Outcome::Done };
+                let expected =
+                    if (at, takes_effect) == (6, true) { Outcome::Unchanged } else { Outcome::Done };
                 assert_eq!(outcome, expected, "{at} {takes_effect}");
                 check_whole(&world, &record(&world).await.unwrap());
             }

@@ -32,10 +32,12 @@ impl Settings {
         let free = (memory * MIB).saturating_sub(BASE);
         Ok(Settings {
             thumbnails: thumbnail::Settings {
-                edges: edges
-                    .with_context(|| format!("{} are no ascending sizes: {sizes}", variable::THUMBNAIL_SIZES))?,
-                format: Output::named(&format)
-                    .with_context(|| format!("{} is not webp or jpeg: {format}", variable::THUMBNAIL_FORMAT))?,
+                edges: edges.with_context(|| {
+                    format!("{} are no ascending sizes: {sizes}", variable::THUMBNAIL_SIZES)
+                })?,
+                format: Output::named(&format).with_context(|| {
+                    format!("{} is not webp or jpeg: {format}", variable::THUMBNAIL_FORMAT)
+                })?,
                 quality: match quality.parse() {
                     Ok(quality @ 1..=100) => quality,
                     _ => bail!("{} is no number from 1 to 100: {quality}", variable::THUMBNAIL_QUALITY),

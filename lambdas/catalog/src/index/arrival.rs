@@ -43,8 +43,11 @@ impl Index {
         let mut names: HashMap<_, _> =
             placed.map(|(place, (name, _))| (format!("#{place}"), (*name).to_owned())).collect();
         names.insert("#status".to_owned(), attribute::IMAGE_STATUS.to_owned());
-        let mut values: HashMap<_, _> =
-            attributes.into_iter().enumerate().map(|(place, (_, v))| (format!(":{place}"), value(v))).collect();
+        let mut values: HashMap<_, _> = attributes
+            .into_iter()
+            .enumerate()
+            .map(|(place, (_, v))| (format!(":{place}"), value(v)))
+            .collect();
         values.insert(":ready".to_owned(), AttributeValue::S("ready".to_owned()));
         let update = self
             .client

@@ -35,7 +35,9 @@ impl Store {
     pub async fn read_first(&self, key: &str, limit: u64) -> Result<Option<Piece>, Reject> {
         let range = ("range".into(), format!("bytes=0-{}", limit.saturating_sub(1)));
         match self.client.send(get(key, vec![range])).await {
-            Ok(reply) => piece(reply).with_context(|| failed("read", key)).map(Some).map_err(Reject::Internal),
+            Ok(reply) => {
+                piece(reply).with_context(|| failed("read", key)).map(Some).map_err(Reject::Internal)
+            }
             Err(error) if code(&error) == Some("NoSuchKey") => Ok(None),
             // An empty object has no first byte.
             Err(error) if code(&error) == Some("InvalidRange") => {
@@ -49,7 +51,13 @@ impl Store {
 
     /// Reads on from a byte, `limit` bytes at most, of the very object that a piece is of; nothing if
     /// that is not there any more.
-    pub async fn read_on(&self, key: &str, of: &Piece, from: u64, limit: u64) -> Result<Option<Vec<u8>>, Reject> {
+    pub async fn read_on(
+        &self,
+        key: &str,
+        of: &Piece,
+        from: u64,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, Reject> {
         let range = ("range".into(), format!("bytes={from}-{}", from + limit.max(1) - 1));
         match self.client.send(get(key, vec![range, ("if-match".into(), of.entity_tag.clone())])).await {
             Ok(reply) => Ok(Some(reply.body)),
@@ -106,7 +114,8 @@ impl Store {
             ("content-type".into(), format.media_type().to_owned()),
             ("x-amz-checksum-sha256".into(), sha256.base64()),
         ];
-        let put = self.client.send(Call { method: "PUT", path: format!("/{key}"), headers, body: bytes, sha256 });
+        let put =
+            self.client.send(Call { method: "PUT", path: format!("/{key}"), headers, body: bytes, sha256 });
         put.await.map(drop).map_err(|error| aws::failure(failed("put", &key), error))
     }
 
@@ -134,9 +143,9 @@ fn piece(reply: Reply) -> anyhow::Result<Piece> {
     // `bytes 0-131071/4823000`; where all of it came, there is no range.
     let size = header("content-range").and_then(|range| range.rsplit_once('/')).map(|(_, size)| size);
     let size = size.or_else(|| header("content-length")).context("its size is not told")?;
-    let metadata = headers.iter().filter_map(|(name, value)| {
-        Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.clone()))
-    });
+    let metadata = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.clone())));
     Ok(Piece {
         size: size.parse().context("its size is no number")?,
         entity_tag: header("etag").context("it has no entity tag")?.to_owned(),

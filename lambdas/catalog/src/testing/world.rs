@@ -59,7 +59,11 @@ impl World {
 
     /// What an object says of itself.
     pub fn headers(&self, key: &str) -> BTreeMap<String, String> {
-        self.kept().objects.get(key).map(|object| object.headers.iter().cloned().collect()).unwrap_or_default()
+        self.kept()
+            .objects
+            .get(key)
+            .map(|object| object.headers.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Puts an object as somebody with a presigned URL, or with rights of their own, would.
@@ -113,7 +117,9 @@ impl Object {
         let mut headers = self.headers.clone();
         headers.push(("etag".to_owned(), "\"of the test\"".to_owned()));
         headers.push(match range {
-            Some(_) => ("content-range".to_owned(), format!("bytes {first}-{}/{length}", last.min(length) - 1)),
+            Some(_) => {
+                ("content-range".to_owned(), format!("bytes {first}-{}/{length}", last.min(length) - 1))
+            }
             None => ("content-length".to_owned(), length.to_string()),
         });
         let body = if call.name == "HEAD object" { Vec::new() } else { bytes };
@@ -149,22 +155,26 @@ impl Kept {
     fn act(&mut self, call: &Call) -> Reply {
         let path = call.uri.split('?').next().unwrap_or_default();
         let prefixes = [contract::UPLOADS_PREFIX, contract::THUMBNAILS_PREFIX];
-        let key = prefixes.iter().find_map(|prefix| path.find(prefix)).map_or("", |at| &path[at..]).to_owned();
+        let key =
+            prefixes.iter().find_map(|prefix| path.find(prefix)).map_or("", |at| &path[at..]).to_owned();
         let exclusive = call.headers.get("if-none-match").is_some_and(|condition| condition == "*");
         let kept = call.headers.iter().filter(|(name, _)| {
-            name.starts_with("x-amz-meta-") || ["content-type", "content-disposition"].contains(&name.as_str())
+            name.starts_with("x-amz-meta-")
+                || ["content-type", "content-disposition"].contains(&name.as_str())
         });
         let headers: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         let there = self.objects.get(&key);
         let reply = match call.name.as_str() {
             "PUT object" if exclusive && there.is_some() => (412, s3_error("PreconditionFailed")),
-            "PUT object" if call.headers.contains_key("x-amz-copy-source") => match self.objects.get_mut(&key) {
-                Some(object) => {
-                    object.headers = headers;
-                    (200, "<CopyObjectResult/>".to_owned())
+            "PUT object" if call.headers.contains_key("x-amz-copy-source") => {
+                match self.objects.get_mut(&key) {
+                    Some(object) => {
+                        object.headers = headers;
+                        (200, "<CopyObjectResult/>".to_owned())
+                    }
+                    None => (404, s3_error("NoSuchKey")),
                 }
-                None => (404, s3_error("NoSuchKey")),
-            },
+            }
             "PUT object" => {
                 self.objects.insert(key, Object { headers, bytes: call.body.clone() });
                 (200, String::new())
