@@ -204,38 +204,13 @@ impl Kept {
         let id = |holder: &str| asked[holder]["ImageID"]["S"].as_str().unwrap_or_default().to_owned();
         let number = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<i64>().ok());
         let now = number(&asked["ExpressionAttributeValues"][":now"]);
+        if let Some(condition) =
+            asked["ConditionExpression"].as_str().filter(|it| it.starts_with("#status = :"))
+            && let Some(outcome) = self.arrived(name, condition, asked)
+        {
+            return outcome;
+        }
         match name {
-            // Conditions on the status alone, as those of `arrival` are.
-            _ if asked["ConditionExpression"].as_str().is_some_and(|c| c.starts_with("#status = :")) && {
-                let wanted = asked["ConditionExpression"].as_str().unwrap_or_default();
-                let wanted = wanted.split(' ').nth(2).unwrap_or_default();
-                let holder = if name == "PutItem" { "Item" } else { "Key" };
-                let there = self.items.get(&id(holder));
-                there.is_none_or(|there| there["ImageStatus"] != asked["ExpressionAttributeValues"][wanted])
-            } =>
-            {
-                let holder = if name == "PutItem" { "Item" } else { "Key" };
-                Err(self.items.get(&id(holder)).cloned().unwrap_or_default())
-            }
-            "PutItem" if asked["ConditionExpression"] == "#status = :pending" => {
-                self.items.insert(id("Item"), asked["Item"].clone());
-                Ok(json!({}))
-            }
-            "UpdateItem" if asked["ConditionExpression"] == "#status = :ready" => {
-                let names = asked["ExpressionAttributeNames"].as_object().cloned().unwrap_or_default();
-                let item = self.items.entry(id("Key")).or_default();
-                for (place, name) in names.iter().filter(|(place, _)| *place != "#status") {
-                    let value = &asked["ExpressionAttributeValues"][place.replace('#', ":")];
-                    item[name.as_str().unwrap_or_default()] = value.clone();
-                }
-                Ok(json!({}))
-            }
-            "DeleteItem"
-                if asked["ConditionExpression"].is_string()
-                    && self.items.get(&id("Key")).is_some_and(|item| item.get("Thumbnails").is_some()) =>
-            {
-                Err(self.items[&id("Key")].clone())
-            }
             "PutItem" => {
                 let may_replace_expired =
                     asked["ConditionExpression"].as_str().is_some_and(|c| c.contains(" OR "));
@@ -277,5 +252,33 @@ impl Kept {
             }
             _ => Ok(json!({ "Items": [] })),
         }
+    }
+
+    /// The calls that are on the condition of a status, as those of `index::arrival` are. Nothing if there
+    /// is more to say of one.
+    fn arrived(&mut self, name: &str, condition: &str, asked: &Value) -> Option<Result<Value, Value>> {
+        let values = &asked["ExpressionAttributeValues"];
+        let holder = if name == "PutItem" { "Item" } else { "Key" };
+        let id = asked[holder]["ImageID"]["S"].as_str().unwrap_or_default().to_owned();
+        let wanted = &values[condition.split(' ').nth(2).unwrap_or_default()];
+        let there = self.items.get(&id).cloned().unwrap_or_default();
+        let is_bare = there.get("Thumbnails").is_none();
+        if there["ImageStatus"] != *wanted || condition.contains("attribute_not_exists") && !is_bare {
+            return Some(Err(there));
+        }
+        match name {
+            "PutItem" => {
+                self.items.insert(id, asked["Item"].clone());
+            }
+            "UpdateItem" if wanted["S"] == "ready" => {
+                let item = self.items.entry(id).or_default();
+                let names = asked["ExpressionAttributeNames"].as_object();
+                for (place, name) in names.into_iter().flatten().filter(|(place, _)| *place != "#status") {
+                    item[name.as_str().unwrap_or_default()] = values[place.replace('#', ":")].clone();
+                }
+            }
+            _ => return None,
+        }
+        Some(Ok(json!({})))
     }
 }
