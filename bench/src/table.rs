@@ -131,6 +131,11 @@ impl Image {
             attribute::UPLOAD_DATE: { "S": at[..10] },
             attribute::UPLOAD_ORDER: { "S": order },
             attribute::OWNER: { "S": PUBLIC_OWNER },
+            attribute::THUMBNAILS: { "S": "webp:160=160x120/4996,480=480x360/26508,1280=1280x960/118028" },
+            attribute::THUMB_HASH: { "S": "1QcSHQRnh493V4dIh4eXh1h4kJUI" },
+            attribute::CAPTURED_AT: { "S": "2026-11-20T10:11:12+09:00" },
+            attribute::CAMERA: { "S": "FUJIFILM X100V" },
+            attribute::ORIENTATION: { "N": "1" },
         });
         let key = json!({
             attribute::IMAGE_ID: { "S": id },

@@ -69,9 +69,9 @@ const ALARMS: f64 = 10.0;
 const RECORD: f64 = 700.0;
 /// Compressed, in gigabytes.
 const IMAGE_OF_FUNCTION: f64 = 0.003;
-/// Custom metrics by which a stack that is in use is billed: latency of each function, uploads, their
-/// bytes, and two kinds of rejects.
-const METRICS: f64 = 6.0;
+/// Custom metrics by which a stack that is in use is billed: latency of each function, uploads and their
+/// bytes of the two that take them in, and two kinds of rejects.
+const METRICS: f64 = 9.0;
 
 pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;

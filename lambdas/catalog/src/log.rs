@@ -102,20 +102,9 @@ impl Line {
     }
 
     pub fn outcome_json(&self, outcome: Option<&'static str>, now: Timestamp) -> Value {
-        let mut line = self.common();
-        let outcome = outcome.unwrap_or("failed");
-        line["Outcome"] = outcome.into();
-        line["Objects"] = 1.into();
-        let directives = json!([{
-            "Namespace": NAMESPACE,
-            "Dimensions": [["FunctionName"]],
-            "Metrics": [{ "Name": "Latency", "Unit": "Milliseconds" }],
-        }, {
-            "Namespace": NAMESPACE,
-            "Dimensions": [["FunctionName", "Outcome"]],
-            "Metrics": [{ "Name": "Objects", "Unit": "Count" }],
-        }]);
-        line["_aws"] = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives });
+        let (mut line, metrics) = self.common();
+        line["outcome"] = outcome.unwrap_or("failed").into();
+        line["_aws"] = metrics_of(now, vec![by_function(metrics)]);
         line
     }
 
@@ -127,18 +116,10 @@ impl Line {
     /// The line, with the metrics that apply. A dimension has few values: one for each function, and
     /// one for each kind of problem.
     pub fn json(&self, answer: &Answer, now: Timestamp) -> Value {
-        let mut line = self.common();
+        let (mut line, metrics) = self.common();
         line["route"] = self.route.take().into();
         line["status"] = answer.status.as_u16().into();
-        let mut metrics = vec![json!({ "Name": "Latency", "Unit": "Milliseconds" })];
-        if self.uploaded.get() {
-            line["Uploads"] = 1.into();
-            line["UploadedBytes"] = self.bytes.get().into();
-            metrics.push(json!({ "Name": "Uploads", "Unit": "Count" }));
-            metrics.push(json!({ "Name": "UploadedBytes", "Unit": "Bytes" }));
-        }
-        let mut directives =
-            vec![json!({ "Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics })];
+        let mut directives = vec![by_function(metrics)];
         if let Some(problem) = answer.problem {
             line["Reason"] = problem.into();
             line["Rejects"] = 1.into();
@@ -148,12 +129,12 @@ impl Line {
                 "Metrics": [{ "Name": "Rejects", "Unit": "Count" }],
             }));
         }
-        line["_aws"] = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives });
+        line["_aws"] = metrics_of(now, directives);
         line
     }
 
-    /// What every line holds.
-    fn common(&self) -> Value {
+    /// What every line holds, and its metrics by function.
+    fn common(&self) -> (Value, Vec<Value>) {
         let causes = self.causes.take();
         let time = milliseconds(self.began.elapsed());
         let mut line = json!({
@@ -164,6 +145,7 @@ impl Line {
             "Latency": time,
             "FunctionName": self.function,
         });
+        let mut metrics = vec![json!({ "Name": "Latency", "Unit": "Milliseconds" })];
         for (name, time) in self.calls.take() {
             line[name] = milliseconds(time).into();
         }
@@ -173,6 +155,12 @@ impl Line {
         if let Some(bytes) = self.bytes.get() {
             line["bytes"] = bytes.into();
         }
+        if self.uploaded.get() {
+            line["Uploads"] = 1.into();
+            line["UploadedBytes"] = self.bytes.get().into();
+            metrics.push(json!({ "Name": "Uploads", "Unit": "Count" }));
+            metrics.push(json!({ "Name": "UploadedBytes", "Unit": "Bytes" }));
+        }
         let remarks = self.remarks.take();
         if !remarks.is_empty() {
             line["remarks"] = remarks.into();
@@ -180,8 +168,16 @@ impl Line {
         if !causes.is_empty() {
             line["causes"] = causes.into();
         }
-        line
+        (line, metrics)
     }
+}
+
+fn by_function(metrics: Vec<Value>) -> Value {
+    json!({ "Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics })
+}
+
+fn metrics_of(now: Timestamp, directives: Vec<Value>) -> Value {
+    json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives })
 }
 
 /// With three decimals.

@@ -103,37 +103,29 @@ impl Store {
         let mut headers = headers(record, record.sha256);
         headers.push(("content-length".into(), record.size.to_string()));
         let url = self.signer.url("PUT", &path(record), None, &headers, now, LINK_LIFE);
+        let url = url.map_err(Reject::Internal)?;
         let headers = headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
-        Ok(UploadLink { link: link(url, now)?, headers })
+        Ok(UploadLink { link: link(url, now), headers })
     }
 
     /// Signs a GET that saves the image under its own name.
-    pub fn download_link(&self, record: &Record, now: Timestamp) -> Result<Link, Reject> {
+    pub fn download_link(&self, record: &Record, now: Timestamp) -> Link {
         let disposition = record.file_name.content_disposition();
         let query = Some(("response-content-disposition", disposition.as_str()));
-        link(self.signer.url("GET", &path(record), query, &Headers::new(), now, LINK_LIFE), now)
+        link(self.signer.download_url(&path(record), query, now, LINK_LIFE), now)
     }
 
     /// Signs a GET for all that a ready image has: itself, and each of its thumbnails.
-    pub fn links(&self, record: &Record, now: Timestamp) -> Result<Links, Reject> {
+    pub fn links(&self, record: &Record, now: Timestamp) -> Links {
         let thumbnails = record.thumbnails();
         let thumbnails = thumbnails.map(|(edge, format)| self.thumbnail_link(record, edge, format, now));
-        Ok(Links {
-            download: self.download_link(record, now)?,
-            thumbnails: thumbnails.collect::<Result<_, _>>()?,
-        })
+        Links { download: self.download_link(record, now), thumbnails: thumbnails.collect() }
     }
 
     /// Signs a GET of a thumbnail.
-    pub fn thumbnail_link(
-        &self,
-        record: &Record,
-        edge: u32,
-        format: Format,
-        now: Timestamp,
-    ) -> Result<Link, Reject> {
+    pub fn thumbnail_link(&self, record: &Record, edge: u32, format: Format, now: Timestamp) -> Link {
         let path = format!("/{}", thumbnail_key(record.image_id, edge, format));
-        link(self.signer.url("GET", &path, None, &Headers::new(), now, LINK_LIFE), now)
+        link(self.signer.download_url(&path, None, now, LINK_LIFE), now)
     }
 
     /// Opens the connection that the first request would wait for. The answer, a refusal even, does
@@ -175,8 +167,8 @@ fn headers(record: &Record, sha256: Option<Sha256>) -> Headers {
     headers
 }
 
-fn link(url: anyhow::Result<String>, now: Timestamp) -> Result<Link, Reject> {
-    Ok(Link { url: url.map_err(Reject::Internal)?, expires_at: now + LINK_LIFE })
+fn link(url: String, now: Timestamp) -> Link {
+    Link { url, expires_at: now + LINK_LIFE }
 }
 
 #[cfg(test)]
@@ -244,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn a_download_url_names_the_file_and_needs_no_header() {
         let (store, calls) = store();
-        let url = store.download_link(&testing::record(), now()).unwrap().url;
+        let url = store.download_link(&testing::record(), now()).url;
         assert!(url.starts_with(
             "https://pictures.s3.ap-northeast-1.amazonaws.com/uploads/019aaf2c-0000-7000-8000-000000000001.png?"
         ));

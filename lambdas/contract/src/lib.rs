@@ -122,9 +122,10 @@ pub const BINARY_MEDIA_TYPES: [&str; 11] = [
 /// Request headers that a browser may send to the API.
 pub const API_HEADERS: [&str; 4] = ["content-disposition", "content-type", "idempotency-key", "x-api-key"];
 
-/// Request headers that a browser must be able to send to the bucket with a presigned upload.
-pub const UPLOAD_HEADERS: [&str; 4] =
-    ["content-type", "if-none-match", "x-amz-checksum-sha256", "x-amz-meta-*"];
+/// Request headers that a browser must be able to send to the bucket: those of a presigned upload, and
+/// the one that it takes along when the API leads it to a thumbnail.
+pub const BUCKET_HEADERS: [&str; 5] =
+    ["content-type", "if-none-match", "x-amz-checksum-sha256", "x-amz-meta-*", "x-api-key"];
 
 /// A Lambda function of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

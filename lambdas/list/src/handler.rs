@@ -51,7 +51,7 @@ impl List {
         let page = line.timed("dynamodbQueryMs", page).await?;
         let mut images = Vec::with_capacity(page.records.len());
         for record in &page.records {
-            images.push(View::ready(record, self.store.links(record, now)?));
+            images.push(View::ready(record, self.store.links(record, now)));
         }
         let next_cursor = page.next.map(|position| cursor::encode(&asked.listing, position));
         let body = Listed { count: images.len(), images, next_cursor };
@@ -61,7 +61,7 @@ impl List {
     async fn show(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
         let record = self.record(request, line, now).await?;
         let view = match record.status {
-            Status::Ready { .. } => View::ready(&record, self.store.links(&record, now)?),
+            Status::Ready { .. } => View::ready(&record, self.store.links(&record, now)),
             _ => View::unfinished(&record),
         };
         Ok(self.answers.json(StatusCode::OK, &view))
@@ -75,7 +75,7 @@ impl List {
         let thumbnails = &derived.thumbnails;
         let nearest = thumbnails.nearest(width);
         let nearest = nearest.ok_or_else(|| nothing("no thumbnail could be made of this image"))?;
-        let link = self.store.thumbnail_link(&record, nearest.edge, thumbnails.format, now)?;
+        let link = self.store.thumbnail_link(&record, nearest.edge, thumbnails.format, now);
         self.answers.redirect(&link.url)
     }
 

@@ -221,8 +221,8 @@ mod tests {
             world.calls(),
             ["GetItem", "GET object", "PUT object", "PutItem", "PUT object", "PUT object", "UpdateItem"]
         );
-        assert_eq!((&line["Outcome"], &line["imageId"]), (&json!("done"), &json!(ID)));
-        assert_eq!(line["bytes"], COFFEE.len());
+        assert_eq!((&line["outcome"], &line["imageId"]), (&json!("done"), &json!(ID)));
+        assert_eq!((&line["bytes"], &line["Uploads"]), (&json!(COFFEE.len()), &json!(1)));
         check_whole(&world, &record(&world).await.unwrap());
         // Delivered again, and told of the copy.
         for copied in [false, true] {

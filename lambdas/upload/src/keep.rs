@@ -69,7 +69,7 @@ impl Upload {
             status: Status::ready(picture.width, picture.height, claim.at),
             derived: None,
         };
-        let links = self.store.links(&record, now)?;
+        let links = self.store.links(&record, now);
         if let Err(reject) = line.timed("s3PutMs", self.store.put(&record, inline.bytes)).await {
             // An answer that got lost may hide an object that was stored.
             if claim.by == Claimant::Nobody && matches!(reject, Reject::Busy(_)) {
@@ -155,7 +155,7 @@ impl Upload {
         let over = |detail| Err(Reject::refused(Problem::Conflict, detail).because_of(claim::HEADER));
         match record.status {
             Status::Ready { .. } => {
-                Ok(self.created(record, &View::ready(record, self.store.links(record, now)?)))
+                Ok(self.created(record, &View::ready(record, self.store.links(record, now))))
             }
             Status::Pending { .. } => {
                 let upload = self.upload_link(record, now)?;

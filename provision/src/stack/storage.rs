@@ -25,7 +25,7 @@ pub(super) fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucke
         cors: vec![CorsRule {
             origins: vec![settings.allow_origin.clone()],
             methods: vec!["GET".to_owned(), "HEAD".to_owned(), "PUT".to_owned()],
-            headers: contract::UPLOAD_HEADERS.map(str::to_owned).to_vec(),
+            headers: contract::BUCKET_HEADERS.map(str::to_owned).to_vec(),
             exposed: vec!["ETag".to_owned()],
             max_age: 3600,
         }],
