@@ -249,7 +249,7 @@ fn what_is_not_what_was_announced_is_removed_and_its_sender_told() {
     assert_eq!(outputs.get("/list").json()["count"], 0);
 }
 
-fn eventually(holds: impl Fn() -> bool) -> bool {
+pub fn eventually(holds: impl Fn() -> bool) -> bool {
     (0..300).any(|_| {
         holds() || {
             std::thread::sleep(std::time::Duration::from_millis(100));

@@ -195,7 +195,8 @@ fn secrets_are_told_to_nobody_who_did_not_ask() {
         outputs.post(&json!({ "fileName": "b.jpg", "contentType": "image/jpeg", "size": 9 })).json();
     outputs.get("/list");
     let signature = |url: &Value| {
-        let (_, signature) = url.as_str().unwrap().split_once("X-Amz-Signature=").unwrap();
+        let url = url.as_str().unwrap_or_else(|| panic!("no URL: {inline} {announced}"));
+        let (_, signature) = url.split_once("X-Amz-Signature=").unwrap();
         signature.split('&').next().unwrap().to_owned()
     };
     let signatures = [signature(&inline["downloadUrl"]), signature(&announced["uploadUrl"])];
