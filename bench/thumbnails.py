@@ -2,8 +2,8 @@
 
 python3 bench/thumbnails.py --ours PROGRAM --sharp FOLDER [--rounds 5]; `make bench-thumbnails` runs it.
 
-Each makes 160, 480 and 1280 pixels, WebP of quality 78 and method 2, upright, on one thread, many
-images a process and the processes in turn. The last lines are images per CPU second, ours over theirs.
+Each makes 160, 480 and 1280 pixels, WebP of quality 78 and method 2, upright, many images a
+process and the processes in turn, by CPU time of all their threads. The last lines are images per CPU second, ours over theirs.
 """
 
 import argparse
