@@ -104,7 +104,7 @@ impl Line {
     pub fn outcome_json(&self, outcome: Option<&'static str>, now: Timestamp) -> Value {
         let (mut line, metrics) = self.common();
         line["outcome"] = outcome.unwrap_or("failed").into();
-        line["_aws"] = metrics_of(now, vec![by_function(metrics)]);
+        line["_aws"] = metrics_of(now, &[by_function(&metrics)]);
         line
     }
 
@@ -119,7 +119,7 @@ impl Line {
         let (mut line, metrics) = self.common();
         line["route"] = self.route.take().into();
         line["status"] = answer.status.as_u16().into();
-        let mut directives = vec![by_function(metrics)];
+        let mut directives = vec![by_function(&metrics)];
         if let Some(problem) = answer.problem {
             line["Reason"] = problem.into();
             line["Rejects"] = 1.into();
@@ -129,7 +129,7 @@ impl Line {
                 "Metrics": [{ "Name": "Rejects", "Unit": "Count" }],
             }));
         }
-        line["_aws"] = metrics_of(now, directives);
+        line["_aws"] = metrics_of(now, &directives);
         line
     }
 
@@ -172,11 +172,11 @@ impl Line {
     }
 }
 
-fn by_function(metrics: Vec<Value>) -> Value {
+fn by_function(metrics: &[Value]) -> Value {
     json!({ "Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics })
 }
 
-fn metrics_of(now: Timestamp, directives: Vec<Value>) -> Value {
+fn metrics_of(now: Timestamp, directives: &[Value]) -> Value {
     json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives })
 }
 
