@@ -165,8 +165,8 @@ mod tests {
         close(total(&Traffic { stored: 1000.0, ..QUIET }) - quiet, 3.12 * 0.023);
         close(total(&Traffic { downloads: 1000.0, ..QUIET }) - quiet, 3.0 * 0.09);
         let million = total(&Traffic { lists: 1e6, ..QUIET }) - quiet;
-        // API Gateway, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, six metrics, a trace each.
-        close(million, 3.5 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + 1.8 + 5.0);
+        // API Gateway, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, nine metrics, a trace each.
+        close(million, 3.5 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + 2.7 + 5.0);
     }
 
     #[test]
