@@ -18,6 +18,9 @@ use crate::aws::{Aws, dynamodb, lambda, s3};
 use crate::interrupt::{Interrupted, Orderly};
 use crate::stack::Names;
 
+/// Before a second and a third attempt: AWS may be slow or refuse for a moment.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+
 /// What became of the objects.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -98,13 +101,22 @@ fn image_id(key: &str) -> &str {
     name.split_once('.').map_or(name, |(id, _)| id)
 }
 
-/// What `process` says became of the object, or why it failed.
+/// What `process` says became of the object, or why it failed, after as many attempts as an event has.
 async fn process(aws: &Aws, names: &Names, key: &str) -> anyhow::Result<Result<String, String>> {
     let event = event(&names.bucket, key);
-    Ok(match lambda::call(aws, names, Function::Process, &event).await? {
-        Call::Failed(why) => Err(why),
-        Call::Done(answer) => said(&answer, key).ok_or_else(|| format!("process answers {answer}")),
-    })
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let failed = match lambda::call(aws, names, Function::Process, &event).await? {
+            Call::Failed(why) => why,
+            Call::Done(answer) => {
+                return Ok(said(&answer, key).ok_or_else(|| format!("process answers {answer}")));
+            }
+        };
+        match pauses.next() {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Ok(Err(failed)),
+        }
+    }
 }
 
 fn said(answer: &Value, key: &str) -> Option<String> {

@@ -41,13 +41,18 @@ pub struct Index {
 
 impl Index {
     pub fn new(aws: &Aws, table: &str) -> Index {
+        Index::with_times(aws, table, ATTEMPT, OPERATION)
+    }
+
+    /// `attempt` and `operation` bound one try of a call and all of them.
+    pub fn with_times(aws: &Aws, table: &str, attempt: Duration, operation: Duration) -> Index {
         let mut config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(aws.region.clone()))
             .credentials_provider(aws.credentials.clone())
             .http_client(aws.http.clone())
             .retry_config(Aws::retries())
-            .timeout_config(Aws::timeouts(ATTEMPT, OPERATION));
+            .timeout_config(Aws::timeouts(attempt, operation));
         if let Some(endpoint) = &aws.endpoint {
             config = config.endpoint_url(endpoint);
         }

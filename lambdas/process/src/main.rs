@@ -29,6 +29,8 @@ mod thumbnails;
 /// Nobody waits for an answer, and S3 may take its time to copy a large object.
 const ATTEMPT: Duration = Duration::from_secs(20);
 const OPERATION: Duration = Duration::from_secs(40);
+const INDEX_ATTEMPT: Duration = Duration::from_secs(3);
+const INDEX_OPERATION: Duration = Duration::from_secs(10);
 
 /// What a synchronous caller hears of an object; S3 listens to nothing.
 #[derive(Serialize)]
@@ -55,7 +57,7 @@ async fn run() -> anyhow::Result<()> {
     let aws = Aws::new(&environment)?;
     let process = Process {
         store: Store::with_times(&aws, &environment.bucket, ATTEMPT, OPERATION),
-        index: Index::new(&aws, &environment.table),
+        index: Index::with_times(&aws, &environment.table, INDEX_ATTEMPT, INDEX_OPERATION),
         maker: Maker { settings: settings.thumbnails },
         bucket: environment.bucket,
         max_pixels: environment.max_pixels,
