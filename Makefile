@@ -74,7 +74,7 @@ UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
-	build test tools fuzz bench bench-provision bench-cold bench-languages bench-thumbnails lint fmt check clean need-cargo need-target need-python need-function
+	build test tools fuzz bench bench-provision bench-cold bench-languages bench-thumbnails bench-arrival lint fmt check clean need-cargo need-target need-python need-function
 
 # No more than a screen of 24 lines by 80 columns.
 help:
@@ -199,6 +199,13 @@ bench-thumbnails: need-cargo need-python
 	cargo build --release --target $(TARGET) -p thumbnail --example thumbnails
 	$(THUMBNAILS)/python/bin/python bench/thumbnails.py --sharp $(THUMBNAILS)/sharp \
 		--ours $(BUILT)/$(TARGET)/release/examples/thumbnails $(ARGS)
+
+# From a PUT until its thumbnails are there, on the local system.
+bench-arrival: local
+	$(PYTHON) -m venv $(THUMBNAILS)/python
+	$(THUMBNAILS)/python/bin/pip install --quiet --requirement bench/python/thumbnails.txt
+	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --json --api-key | \
+		$(THUMBNAILS)/python/bin/python bench/arrival.py
 
 # A stable compiler takes the flags that fuzzing needs only when it is told to be a nightly one.
 fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute, or FUZZ_SECONDS=600

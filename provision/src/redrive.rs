@@ -3,9 +3,12 @@
 //! A message leaves the queue only when Lambda has taken its event, so a run that is cut short sends an
 //! event twice at worst, and `process` does nothing twice.
 
+use std::borrow::Cow;
+
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use contract::Function;
 
@@ -63,14 +66,40 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
 
 /// Answers whether Lambda took it.
 async fn send(aws: &Aws, names: &Names, queue: &Open, message: &Message) -> anyhow::Result<bool> {
-    let taken = lambda::send(aws, names, Function::Process, &message.body).await?;
+    let taken = lambda::send(aws, names, Function::Process, &event(&message.body)).await?;
     if taken {
         queue.delete(message).await?;
     }
     Ok(taken)
 }
 
+/// The event that a message is about. A dead letter is the event itself; what an on-failure destination is
+/// sent, and an emulator's dead letter, holds it within.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>
+fn event(body: &str) -> Cow<'_, str> {
+    let Ok(Value::Object(mut record)) = serde_json::from_str(body) else { return body.into() };
+    match record.remove("requestPayload") {
+        Some(event) if record.contains_key("requestContext") => event.to_string().into(),
+        _ => body.into(),
+    }
+}
+
 /// What stays in the queue is seen there at once, such as by `provision status`.
 async fn give_back(queue: &Open, messages: &[Message]) -> anyhow::Result<()> {
     try_join_all(messages.iter().map(|message| queue.release(message))).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::event;
+
+    #[test]
+    fn an_event_is_sent_as_it_was_and_out_of_the_record_of_its_failure() {
+        for alone in [r#"{"Records": []}"#, r#"{"requestPayload": {}}"#, "no JSON", "[1]"] {
+            assert_eq!(event(alone), alone);
+        }
+        let record =
+            r#"{"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"Records": []}}"#;
+        assert_eq!(event(record), r#"{"Records":[]}"#);
+    }
 }

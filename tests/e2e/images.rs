@@ -42,12 +42,26 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> A
 impl Outputs {
     pub fn post(&self, body: &Value) -> Answer {
         let headers = [("x-api-key", self.key.as_str()), ("content-type", "application/json")];
-        send("POST", &format!("{}/upload", self.url), &headers, body.to_string().as_bytes())
+        patiently(|| send("POST", &format!("{}/upload", self.url), &headers, body.to_string().as_bytes()))
     }
 
     pub fn get(&self, path: &str) -> Answer {
-        send("GET", &format!("{}{path}", self.url), &[("x-api-key", &self.key)], b"")
+        patiently(|| send("GET", &format!("{}{path}", self.url), &[("x-api-key", &self.key)], b""))
     }
+}
+
+/// As a client should, comes again where 503 asks for it: many stacks share this machine, and a function
+/// gives up on an AWS that takes seconds.
+fn patiently(ask: impl Fn() -> Answer) -> Answer {
+    for _ in 0..4 {
+        let answer = ask();
+        if answer.status != 503 {
+            return answer;
+        }
+        let pause = answer.header("retry-after").parse().expect("503 without Retry-After");
+        std::thread::sleep(std::time::Duration::from_secs(pause));
+    }
+    ask()
 }
 
 /// The photographs of the repository.
@@ -235,18 +249,23 @@ fn what_is_not_what_was_announced_is_removed_and_its_sender_told() {
     let stack = Stack::applied("rejects");
     let outputs = stack.outputs();
     let page = b"<html><script>alert(1)</script></html>";
-    let ticket =
-        outputs.post(&json!({"fileName": "a.png", "contentType": "image/png", "size": page.len()})).json();
-    let headers = ticket["headers"].as_object().unwrap().iter();
-    let headers = headers.filter(|(name, _)| *name != "content-length");
-    let headers: Vec<_> = headers.map(|(name, value)| (&name[..], value.as_str().unwrap())).collect();
-    assert_eq!(send("PUT", ticket["uploadUrl"].as_str().unwrap(), &headers, page).status, 200);
-    let image = finished(&outputs, ticket["imageId"].as_str().unwrap());
+    let image = finished(&outputs, &announced_and_sent(&outputs, "image/png", page));
     assert_eq!(image["status"], "rejected", "{image}");
     assert!(image["reason"].as_str().unwrap().starts_with("this is no image"), "{image}");
     let gone = || stack.emulator.witness(&["objects", &outputs.bucket]) == json!([]);
     assert!(eventually(gone), "the object is still there");
     assert_eq!(outputs.get("/list").json()["count"], 0);
+}
+
+/// Asks for a URL and sends an image to it; its id.
+pub fn announced_and_sent(outputs: &Outputs, content_type: &str, bytes: &[u8]) -> String {
+    let about = json!({"fileName": "a", "contentType": content_type, "size": bytes.len()});
+    let ticket = outputs.post(&about).json();
+    let headers = ticket["headers"].as_object().unwrap().iter();
+    let headers = headers.filter(|(name, _)| *name != "content-length");
+    let headers: Vec<_> = headers.map(|(name, value)| (&name[..], value.as_str().unwrap())).collect();
+    assert_eq!(send("PUT", ticket["uploadUrl"].as_str().unwrap(), &headers, bytes).status, 200);
+    ticket["imageId"].as_str().unwrap().to_owned()
 }
 
 pub fn eventually(holds: impl Fn() -> bool) -> bool {
@@ -259,7 +278,7 @@ pub fn eventually(holds: impl Fn() -> bool) -> bool {
 }
 
 /// An announced image once `process` has judged it.
-fn finished(outputs: &Outputs, id: &str) -> Value {
+pub fn finished(outputs: &Outputs, id: &str) -> Value {
     let image = || outputs.get(&format!("/images/{id}")).json();
     assert!(eventually(|| image()["status"] != "pending"), "still pending: {}", image());
     image()

@@ -118,7 +118,7 @@ fn a_request_shows_up_in_the_logs() {
     let picture = std::fs::read(root().join("tests/images/coffee.jpg")).unwrap();
     let image =
         stack.outputs().post(&json!({ "fileName": "a.jpg", "data": STANDARD.encode(picture) })).json();
-    let id = image["imageId"].as_str().unwrap();
+    let id = image["imageId"].as_str().unwrap_or_else(|| panic!("{image}"));
     // CloudWatch takes its time, on AWS too.
     let deadline = Instant::now() + Duration::from_secs(20);
     let shown = loop {
