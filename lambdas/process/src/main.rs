@@ -29,6 +29,7 @@ mod thumbnails;
 /// Nobody waits for an answer, and S3 may take its time to copy a large object.
 const ATTEMPT: Duration = Duration::from_secs(20);
 const OPERATION: Duration = Duration::from_secs(40);
+/// Of a call to the table: longer than where a client waits.
 const INDEX_ATTEMPT: Duration = Duration::from_secs(3);
 const INDEX_OPERATION: Duration = Duration::from_secs(10);
 
