@@ -27,12 +27,10 @@ RUN set -e; \
         arm64) target=aarch64-unknown-linux-gnu; cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;; \
         *) echo "Lambda runs amd64 and arm64, not $TARGETARCH" >&2; exit 1 ;; \
     esac; \
-    if ! rustc -vV | grep -qx "host: $target"; then \
-        apt-get update; \
-        apt-get install --yes --no-install-recommends $cross; \
-        rm -rf /var/lib/apt/lists/*; \
-        rustup target add "$target"; \
-    fi; \
+    if rustc -vV | grep -qx "host: $target"; then cross=; else rustup target add "$target"; fi; \
+    apt-get update; \
+    apt-get install --yes --no-install-recommends cmake make $cross; \
+    rm -rf /var/lib/apt/lists/*; \
     echo "$target" > /target
 COPY Cargo.toml Cargo.lock ./
 COPY lambdas lambdas

@@ -2,7 +2,7 @@
 
 # The environment of cloudpix.toml that provision, destroy, plan, outputs and status are about.
 ENV ?=
-# Python, 3.10 or newer: for the embedded AWS only.
+# Python, 3.10 or newer: for the embedded AWS, and for CMake where there is none.
 PYTHON ?= python3
 # The embedded AWS's port: as given, or the one it had last time, or 4566.
 ifndef PORT
@@ -37,6 +37,11 @@ BUILD_NEEDS := $(if $(filter docker,$(BUILDER)),,need-target) $(if $(filter zig,
 PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
 build bench bench-cold bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 build bench bench-cold bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+
+# What builds libjpeg-turbo: this machine's CMake, or else PyPI's.
+PYPI_CMAKE = $(abspath .local/cmake/bin/cmake)
+CMAKE ?= $(or $(shell command -v cmake),$(PYPI_CMAKE))
+export CMAKE
 
 CARGO_LOCAL = --profile local --target $(TARGET)
 BUILT := $(or $(CARGO_TARGET_DIR),target)
@@ -241,13 +246,20 @@ $(LOCAL)/provision: need-cargo
 need-function:
 	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload, FUNCTION=list or FUNCTION=process" >&2; exit 1; }
 
-need-cargo:
+need-cargo: $(filter $(PYPI_CMAKE),$(CMAKE))
 	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \
 		echo "error: Rust (cargo) is missing; https://rustup.rs installs it" >&2; exit 1; }
 
 need-target:
 	@test -e "$$(rustc --print target-libdir --target $(FUNCTIONS_TARGET))" || { echo "error: Rust lacks" \
 		"$(FUNCTIONS_TARGET); install it: rustup target add $(FUNCTIONS_TARGET)" >&2; exit 1; }
+
+$(PYPI_CMAKE): local/cmake.txt
+	@echo "installing CMake into .local/cmake (once, some seconds)" >&2
+	@$(PYTHON) -m venv .local/cmake && .local/cmake/bin/pip install --quiet --disable-pip-version-check \
+		--requirement local/cmake.txt || { echo "error: CMake is missing, and could not be installed from PyPI;" \
+		"install it (Debian, Ubuntu: apt install cmake)" >&2; exit 1; }
+	@touch $@
 
 need-python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing, for the embedded AWS;" \

@@ -3,7 +3,8 @@
 python3 bench/thumbnails.py --ours PROGRAM --sharp FOLDER [--rounds 5]; `make bench-thumbnails` runs it.
 
 Each makes 160, 480 and 1280 pixels, WebP of quality 78 and method 2, upright, many images a
-process and the processes in turn, by CPU time of all their threads. The last lines are images per CPU second, ours over theirs.
+process and the processes in turn, by CPU time of all their threads. PSNR is of the largest, against the
+whole picture scaled by Lanczos. The last lines are images per CPU second, ours over theirs.
 """
 
 import argparse
@@ -43,6 +44,12 @@ def run(command):
     return float(out[0]), int(out[1]), int(out[2])
 
 
+def psnr(reference, file):
+    """Of 8-bit RGB, in dB: higher is nearer."""
+    difference = numpy.asarray(Image.open(file).convert("RGB"), numpy.float64) - reference
+    return 10 * numpy.log10(255**2 / (difference**2).mean())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ours", required=True)
@@ -63,28 +70,31 @@ def main():
 
 
 def compare(args, files):
-    file, count = str(files["12"]), str(args.images)
-    sharp = ["node", str(pathlib.Path(args.sharp) / "thumbnails.mjs"), file, count]
-    pillow = [sys.executable, str(HERE / "python" / "thumbnails.py"), file, count]
+    file, count, largest = str(files["12"]), str(args.images), files["12"].parent / "largest.webp"
+    sharp = ["node", str(pathlib.Path(args.sharp) / "thumbnails.mjs"), file, count, str(largest)]
+    pillow = [sys.executable, str(HERE / "python" / "thumbnails.py"), file, count, str(largest)]
     contestants = {
-        "CloudPix": [args.ours, file, count],
+        "CloudPix": [args.ours, file, count, str(largest)],
         "sharp, from the file": [*sharp, "file", "2"],
         "sharp, clone()": [*sharp, "clone", "2"],
         "sharp, effort 4": [*sharp, "file", "4"],
         "Pillow": [*pillow, "2"],
         "Pillow, method 4": [*pillow, "4"],
     }
-    results = {name: [] for name in contestants}
+    reference = numpy.asarray(Image.open(file).resize((1280, 960), Image.Resampling.LANCZOS), numpy.float64)
+    results, quality = {name: [] for name in contestants}, {}
     for _ in range(args.rounds):
         for name, command in contestants.items():
             results[name].append(run(command))
+            quality[name] = psnr(reference, largest)
     cpu = {name: statistics.median(result[0] for result in runs) for name, runs in results.items()}
     print(f"12 megapixels, {files['12'].stat().st_size / 1e6:.1f} MB of JPEG")
-    print(f"{'':22}{'CPU ms':>8}{'thumbnails':>12}{'peak MB':>9}")
+    print(f"{'':22}{'CPU ms':>8}{'thumbnails':>12}{'PSNR dB':>9}{'peak MB':>9}")
     for name, runs in results.items():
-        print(f"{name:22}{cpu[name]:8.1f}{runs[0][1]:10} B{max(r[2] for r in runs) / 1e6:9.0f}")
+        peak = max(result[2] for result in runs) / 1e6
+        print(f"{name:22}{cpu[name]:8.1f}{runs[0][1]:10} B{quality[name]:9.2f}{peak:9.0f}")
     for name in ("24 megapixels", "24 megapixels, progressive"):
-        peak = run([args.ours, str(files[name]), "1"])[2]
+        peak = run([args.ours, str(files[name]), "1", str(largest)])[2]
         size = files[name].stat().st_size / 1e6
         print(f"{name}, {size:.1f} MB of JPEG: peak memory {peak / 1e6:.0f} MB")
     ours = cpu["CloudPix"]

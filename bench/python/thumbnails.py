@@ -1,4 +1,4 @@
-"""Pillow's thumbnails: python3 thumbnails.py FILE COUNT METHOD; see bench/thumbnails.py."""
+"""Pillow's thumbnails: python3 thumbnails.py FILE COUNT LARGEST METHOD; see bench/thumbnails.py."""
 
 import io
 import pathlib
@@ -11,14 +11,14 @@ from PIL import Image, ImageOps
 def thumbnails(data, method):
     # `thumbnail` has the JPEG decoder scale on load; its smaller ones are made of the larger.
     image = Image.open(io.BytesIO(data))
-    size = 0
+    made = []
     for edge in (1280, 480, 160):
         image.thumbnail((edge, edge), Image.Resampling.LANCZOS)
         image = ImageOps.exif_transpose(image)
         out = io.BytesIO()
         image.save(out, "WEBP", quality=78, method=method)
-        size += len(out.getvalue())
-    return size
+        made.append(out.getvalue())
+    return made
 
 
 def spent():
@@ -26,8 +26,10 @@ def spent():
     return usage.ru_utime + usage.ru_stime
 
 
-data, count, method = pathlib.Path(sys.argv[1]).read_bytes(), int(sys.argv[2]), int(sys.argv[3])
-size = thumbnails(data, method)
+data, count, method = pathlib.Path(sys.argv[1]).read_bytes(), int(sys.argv[2]), int(sys.argv[4])
+made = thumbnails(data, method)
+pathlib.Path(sys.argv[3]).write_bytes(made[0])
+size = sum(map(len, made))
 start = spent()
 for _ in range(count):
     thumbnails(data, method)

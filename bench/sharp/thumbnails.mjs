@@ -1,10 +1,10 @@
-// sharp's thumbnails: node thumbnails.mjs FILE COUNT file|clone EFFORT; see bench/thumbnails.py.
-import { readFileSync } from "node:fs";
+// sharp's thumbnails: node thumbnails.mjs FILE COUNT LARGEST file|clone EFFORT; see bench/thumbnails.py.
+import { readFileSync, writeFileSync } from "node:fs";
 import sharp from "sharp";
 
 sharp.concurrency(1);
 sharp.cache(false);
-const [file, count, way, effort] = process.argv.slice(2);
+const [file, count, largest, way, effort] = process.argv.slice(2);
 const bytes = readFileSync(file);
 const edges = [1280, 480, 160];
 
@@ -22,10 +22,12 @@ async function thumbnails() {
   } else {
     for (const edge of edges) all.push(await made(sharp(bytes).rotate(), edge));
   }
-  return all.reduce((sum, one) => sum + one.length, 0);
+  return all;
 }
 
-const size = await thumbnails();
+const first = await thumbnails();
+writeFileSync(largest, first[0]);
+const size = first.reduce((sum, one) => sum + one.length, 0);
 const start = process.cpuUsage();
 for (let round = 0; round < Number(count); round++) await thumbnails();
 const { user, system } = process.cpuUsage(start);

@@ -53,6 +53,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
+    thumbnail::keep_freed_memory();
     let environment = Environment::read()?;
     let settings = Settings::read(environment.max_pixels)?;
     let aws = Aws::new(&environment)?;

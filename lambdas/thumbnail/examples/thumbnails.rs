@@ -1,5 +1,5 @@
-//! Makes the thumbnails of a file a number of times; prints CPU milliseconds an image, bytes of the
-//! thumbnails and peak memory in bytes. For `bench/thumbnails.py`.
+//! Makes the thumbnails of a file a number of times and keeps the largest; prints CPU milliseconds an
+//! image, bytes of the thumbnails and peak memory in bytes. For `bench/thumbnails.py`.
 #![expect(clippy::print_stdout, reason = "its output")]
 
 use std::process::ExitCode;
@@ -8,11 +8,13 @@ use thumbnail::{Output, Settings, make};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let (Some(file), Some(Ok(count))) = (args.next(), args.next().map(|count| count.parse::<u32>())) else {
-        println!("usage: thumbnails FILE COUNT");
+    let (Some(file), Some(Ok(count)), Some(largest)) =
+        (args.next(), args.next().map(|count| count.parse::<u32>()), args.next())
+    else {
+        println!("usage: thumbnails FILE COUNT LARGEST");
         return ExitCode::FAILURE;
     };
-    match run(&file, count) {
+    match run(&file, count, &largest) {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(file: &str, count: u32) -> Result<String, Box<dyn std::error::Error>> {
+fn run(file: &str, count: u32, largest: &str) -> Result<String, Box<dyn std::error::Error>> {
     let settings = Settings {
         edges: vec![160, 480, 1280],
         format: Output::Webp,
@@ -32,6 +34,7 @@ fn run(file: &str, count: u32) -> Result<String, Box<dyn std::error::Error>> {
         max_pixels: 100_000_000,
         max_memory: 200_000_000,
     };
+    thumbnail::keep_freed_memory();
     let bytes = std::fs::read(file)?;
     let mut size: usize = 0;
     // The first one warms up.
@@ -40,7 +43,11 @@ fn run(file: &str, count: u32) -> Result<String, Box<dyn std::error::Error>> {
         if round == 1 {
             from = cpu_ticks()?;
         }
-        size = make(&bytes, &settings)?.thumbnails.iter().map(|thumbnail| thumbnail.bytes.len()).sum();
+        let made = make(&bytes, &settings)?;
+        size = made.thumbnails.iter().map(|thumbnail| thumbnail.bytes.len()).sum();
+        if let (0, Some(thumbnail)) = (round, made.thumbnails.last()) {
+            std::fs::write(largest, &thumbnail.bytes)?;
+        }
     }
     let milliseconds = (cpu_ticks()? - from) * 10;
     let count = u64::from(count.max(1));

@@ -20,7 +20,7 @@ pub(crate) struct Decoded {
 /// Decodes to at least `edge` pixels on the long edge, if the original has as many.
 pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Decoded, Unmade> {
     let format = match bytes {
-        [0xff, 0xd8, 0xff, ..] => return jpeg::decode(bytes, edge, settings),
+        _ if jpeg::is_jpeg(bytes) => return jpeg::decode(bytes, edge, settings),
         [b'B', b'M', ..] => ImageFormat::Bmp,
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => {
             return Err(Unmade::Unsupported("AVIF"));

@@ -1,5 +1,8 @@
 //! A thumbnail's pixels to its file, without metadata.
 
+use webpx::Unstoppable;
+use yuv::{YuvChromaSubsampling, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
+
 use crate::Unmade;
 use crate::scale::{Picture, Samples};
 
@@ -8,7 +11,7 @@ use crate::scale::{Picture, Samples};
 pub(crate) const MAX_EDGE: u32 = 16_383;
 
 /// libwebp's effort, 0 to 6. Its default, 4, takes 2.4 times as long as 2 to save 4 to 5 % of the bytes.
-const METHOD: i32 = 2;
+const METHOD: u8 = 2;
 
 /// What thumbnails are encoded as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +59,29 @@ pub(crate) fn encode(picture: &Picture, format: Output, quality: u8) -> Result<V
 
 fn webp(picture: &Picture, quality: u8) -> Result<Vec<u8>, Unmade> {
     let wrong = |error: &dyn std::fmt::Debug| Unmade::Damaged(format!("encoding WebP: {error:?}"));
-    let mut config = webp::WebPConfig::new().map_err(|error| wrong(&error))?;
-    config.method = METHOD;
-    config.quality = f32::from(quality);
-    let encoder = match picture.samples {
-        Samples::Rgba => webp::Encoder::from_rgba(&picture.data, picture.width, picture.height),
-        _ => webp::Encoder::from_rgb(&picture.data, picture.width, picture.height),
+    let config = webpx::EncoderConfig::new().method(METHOD).quality(f32::from(quality));
+    let Picture { width, height, .. } = *picture;
+    if picture.samples == Samples::Rgba {
+        return config.encode_rgba(&picture.data, width, height, Unstoppable).map_err(|error| wrong(&error));
+    }
+    // libwebp would do so too, by way of a copy of four bytes a pixel.
+    let mut planes = YuvPlanarImageMut::alloc(width, height, YuvChromaSubsampling::Yuv420);
+    let (range, matrix, mode) = (YuvRange::Limited, YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
+    yuv::rgb_to_yuv420(&mut planes, &picture.data, 3 * width, range, matrix, mode)
+        .map_err(|error| wrong(&error))?;
+    let planes = webpx::YuvPlanesRef {
+        y: planes.y_plane.borrow(),
+        y_stride: planes.y_stride as usize,
+        u: planes.u_plane.borrow(),
+        u_stride: planes.u_stride as usize,
+        v: planes.v_plane.borrow(),
+        v_stride: planes.v_stride as usize,
+        a: None,
+        a_stride: 0,
+        width,
+        height,
     };
-    Ok(encoder.encode_advanced(&config).map_err(|error| wrong(&error))?.to_vec())
+    webpx::Encoder::new_yuv(planes).config(config).encode(Unstoppable).map_err(|error| wrong(&error))
 }
 
 fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, Unmade> {

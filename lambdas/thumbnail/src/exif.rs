@@ -4,6 +4,8 @@ use std::io::Cursor;
 
 use exif::{Exif, In, Reader, Tag, Value};
 
+use crate::jpeg;
+
 /// Characters of a camera's name that are kept.
 const MAX_CAMERA: usize = 64;
 
@@ -20,6 +22,8 @@ pub struct Facts {
 
 /// Reads the EXIF of a JPEG, PNG, WebP, TIFF, HEIC or AVIF file; all is `None` where there is none.
 pub fn facts(bytes: &[u8]) -> Facts {
+    // The reader would look through all of a JPEG that has none.
+    let bytes = if jpeg::is_jpeg(bytes) { jpeg::head(bytes) } else { bytes };
     let Ok(exif) = Reader::new().read_from_container(&mut Cursor::new(bytes)) else {
         return Facts::default();
     };

@@ -5,8 +5,8 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::Unmade;
 
-/// `ThumbHash` takes no more than 100 pixels.
-pub(crate) const PLACEHOLDER_EDGE: u32 = 100;
+/// `ThumbHash` takes up to 100 pixels, and keeps seven waves a side: a few pixels a wave are enough.
+pub(crate) const PLACEHOLDER_EDGE: u32 = 48;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Samples {
@@ -54,34 +54,51 @@ impl Picture {
         }
         Ok(Self { width, height, samples, data })
     }
-
-    pub(crate) const fn long_edge(&self) -> u32 {
-        if self.width > self.height { self.width } else { self.height }
-    }
 }
 
-/// Lanczos, as sharp and Pillow scale down by default or habit; alpha is premultiplied meanwhile, so
-/// that what is transparent does not colour what is not.
+/// Scales down to `edge` pixels on the long edge; a smaller picture stays as it is.
 pub(crate) fn to_edge(picture: Picture, edge: u32) -> Result<Picture, Unmade> {
-    let long = picture.long_edge();
-    if long <= edge {
+    let from = (picture.width, picture.height);
+    let to = within(from, edge);
+    if to == from {
         return Ok(picture);
+    }
+    let data = resample(&picture.data, picture.samples, from, (from.0.into(), from.1.into()), to)?;
+    Picture::new(to.0, to.1, picture.samples, data)
+}
+
+/// Width and height with at most `edge` pixels on the long edge.
+pub(crate) fn within((width, height): (u32, u32), edge: u32) -> (u32, u32) {
+    let long = width.max(height);
+    if long <= edge {
+        return (width, height);
     }
     let scaled = |side: u32| {
         let exact = (2 * u64::from(side) * u64::from(edge) + u64::from(long)) / (2 * u64::from(long));
         u32::try_from(exact).unwrap_or(edge).clamp(1, edge)
     };
-    let (width, height) = (scaled(picture.width), scaled(picture.height));
+    (scaled(width), scaled(height))
+}
+
+/// The upper left `part` of a picture, in pixels, at another size. Lanczos, as sharp and Pillow scale
+/// down by default or habit; alpha is premultiplied meanwhile, so that what is transparent does not
+/// colour what is not.
+pub(crate) fn resample(
+    data: &[u8],
+    samples: Samples,
+    (width, height): (u32, u32),
+    part: (f64, f64),
+    (to_width, to_height): (u32, u32),
+) -> Result<Vec<u8>, Unmade> {
     let wrong = |error: &dyn std::fmt::Display| Unmade::Damaged(format!("scaling: {error}"));
-    let pixel_type = picture.samples.pixel_type();
-    let from =
-        ImageRef::new(picture.width, picture.height, &picture.data, pixel_type).map_err(|e| wrong(&e))?;
-    let mut to = Image::new(width, height, pixel_type);
+    let from = ImageRef::new(width, height, data, samples.pixel_type()).map_err(|error| wrong(&error))?;
+    let mut to = Image::new(to_width, to_height, samples.pixel_type());
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .use_alpha(picture.samples == Samples::Rgba);
-    Resizer::new().resize(&from, &mut to, &options).map_err(|e| wrong(&e))?;
-    Picture::new(width, height, picture.samples, to.into_vec())
+        .crop(0.0, 0.0, part.0, part.1)
+        .use_alpha(samples == Samples::Rgba);
+    Resizer::new().resize(&from, &mut to, &options).map_err(|error| wrong(&error))?;
+    Ok(to.into_vec())
 }
 
 /// Undoes an EXIF orientation (TIFF tag 274), 1 to 8; any other leaves the picture as it is.
