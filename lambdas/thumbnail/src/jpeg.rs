@@ -34,14 +34,14 @@ pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
 }
 
 pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Decoded, Unmade> {
-    let mut decoder = Decompressor::new().map_err(unmade)?;
-    let header = decoder.read_header(bytes).map_err(unmade)?;
+    let mut decoder = Decompressor::new().map_err(|error| unmade(&error))?;
+    let header = decoder.read_header(bytes).map_err(|error| unmade(&error))?;
     check_pixels(side(header.width)?, side(header.height)?, settings)?;
     let full_edge = side(header.width.max(header.height))?;
 
     let factor = factor(&header, edge);
-    decoder.set_scaling_factor(factor).map_err(unmade)?;
-    decoder.set_scan_limit(MAX_SCANS).map_err(unmade)?;
+    decoder.set_scaling_factor(factor).map_err(|error| unmade(&error))?;
+    decoder.set_scan_limit(MAX_SCANS).map_err(|error| unmade(&error))?;
     let scaled = header.scaled(factor);
     let segments = segments(bytes);
     let kept = if segments.several_scans { 2 * segments.coefficients } else { 0 };
@@ -66,7 +66,9 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
     };
     // Adobe's programs store ink inverted.
     if samples == Samples::Cmyk && segments.adobe {
-        data.iter_mut().for_each(|ink| *ink = u8::MAX - *ink);
+        for ink in &mut data {
+            *ink = u8::MAX - *ink;
+        }
     }
     let picture = Picture::new(side(scaled.width)?, side(scaled.height)?, samples, data)?;
     Ok(Decoded { picture, full_edge, profile: segments.profile })
@@ -119,7 +121,7 @@ fn by_planes(
     let (width, height, half) = (side(width)?, side(height)?, (side(half.0)?, side(half.1)?));
     let to = scale::within((width, height), edge);
     // Half a sample of colour more than there is light would move all of it.
-    let even = to.0 % 2 == 0 && to.1 % 2 == 0;
+    let even = to.0.is_multiple_of(2) && to.1.is_multiple_of(2);
     let to_colour = if even { (to.0 / 2, to.1 / 2) } else { to };
     let part = (f64::from(width), f64::from(height));
     let colour_part = (part.0 / 2.0, part.1 / 2.0);
@@ -151,7 +153,7 @@ fn by_planes(
 fn whole(decoded: turbojpeg::Result<()>) -> Result<(), Unmade> {
     match decoded {
         Err(Error::TurboJpegError(text)) if text.contains("extraneous bytes before marker") => Ok(()),
-        decoded => decoded.map_err(unmade),
+        decoded => decoded.map_err(|error| unmade(&error)),
     }
 }
 
@@ -223,7 +225,7 @@ fn coefficients(body: &[u8]) -> u64 {
     units * 64 * factors().map(|(h, v)| h * v).sum::<u64>()
 }
 
-fn unmade(error: Error) -> Unmade {
+fn unmade(error: &Error) -> Unmade {
     let text = error.to_string().chars().take(200).collect::<String>();
     match error {
         Error::BadColorspace(_) | Error::BadSubsamp(_) => Unmade::Unsupported("this kind of JPEG"),
