@@ -79,3 +79,6 @@ fn text(exif: &Exif, tag: Tag) -> Option<String> {
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
+
+#[cfg(test)]
+mod tests;
