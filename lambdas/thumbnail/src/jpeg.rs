@@ -167,6 +167,8 @@ fn segments(bytes: &[u8]) -> Segments {
         match (*marker, after) {
             // Fill bytes.
             (0xff, _) => rest = &rest[1..],
+            // Markers without a segment, which the decoder passes over, too.
+            (0x01 | 0xd0..=0xd7, _) => rest = after,
             (0xd9, _) => break,
             (_, [high, low, ..]) => {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));

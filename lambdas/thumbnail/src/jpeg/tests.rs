@@ -66,6 +66,10 @@ fn coefficients_of_several_scans_count_as_memory() {
     assert!(segments(&scan_by_scan).several_scans);
     assert!(matches!(make(&scan_by_scan, &tight), Err(Unmade::TooLarge(_))));
     assert!(make(&scan_by_scan, &settings(&[320])).is_ok());
+    // A marker without a segment hides nothing.
+    let restarted = [&scan_by_scan[..2], &[0xff, 0xd0, 0xff, 0x01], &scan_by_scan[2..]].concat();
+    assert!(make(&restarted, &settings(&[320])).is_ok());
+    assert!(matches!(make(&restarted, &tight), Err(Unmade::TooLarge(_))));
 }
 
 #[test]
