@@ -182,7 +182,8 @@ fn secrets_are_told_to_nobody_who_did_not_ask() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.code().is_some_and(|code| code != 1), "{arguments:?}: {}", text(&output));
+        // 2: there is something to change.
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{arguments:?}: {}", text(&output));
         said.push((format!("{arguments:?}"), text(&output)));
     };
     for arguments in [&["plan"][..], &["plan", "--json"], &["apply", "--yes"], &["apply", "--json"]] {

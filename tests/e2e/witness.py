@@ -164,13 +164,6 @@ def alias(function):
     }
 
 
-def put_on_trial(function, version, after):
-    """Leaves the alias as a deploy does that is killed before its smoke test."""
-    description = f"version {version} is on trial, after version {after}"
-    client("lambda").update_alias(FunctionName=function, Name="live", FunctionVersion=version, Description=description)
-    return None
-
-
 def add_alias(function, name, version):
     client("lambda").create_alias(FunctionName=function, Name=name, FunctionVersion=version)
     return None
@@ -456,7 +449,7 @@ def theirs(stack, bucket):
 
 
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
-COMMANDS |= {f.__name__: f for f in (alias, put_on_trial, add_alias, images, widen, pull_policy)}
+COMMANDS |= {f.__name__: f for f in (alias, add_alias, images, widen, pull_policy)}
 COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules, session, log_lines, plain_http, expose)}
 COMMANDS |= watch.COMMANDS | damage.COMMANDS | events.COMMANDS
