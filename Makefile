@@ -39,9 +39,14 @@ build bench bench-cold bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX
 build bench bench-cold bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 
 # What builds libjpeg-turbo: this machine's CMake, or else PyPI's.
-PYPI_CMAKE = $(abspath .local/cmake/bin/cmake)
-CMAKE ?= $(or $(shell command -v cmake),$(PYPI_CMAKE))
+PYPI_CMAKE := $(abspath .local/cmake/bin/cmake)
+ifndef CMAKE
+CMAKE := $(or $(shell command -v cmake),$(PYPI_CMAKE))
+endif
 export CMAKE
+
+# A folder, with what a file lists from PyPI.
+from_pypi = $(PYTHON) -m venv $(1) && $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
 
 CARGO_LOCAL = --profile local --target $(TARGET)
 BUILT := $(or $(CARGO_TARGET_DIR),target)
@@ -153,13 +158,11 @@ tools: $(TOOLS)/bin/cargo-lambda
 
 $(MOTO)/installed: tests/moto.txt
 	@echo "installing moto into $(MOTO) (once, up to a minute)" >&2
-	@$(PYTHON) -m venv $(MOTO)
-	@$(MOTO)/bin/pip install --quiet --disable-pip-version-check --requirement tests/moto.txt
+	@$(call from_pypi,$(MOTO),$<)
 	@touch $@
 
 $(TOOLS)/bin/cargo-lambda: tests/tools.txt
-	@$(PYTHON) -m venv $(TOOLS)
-	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tools.txt
+	@$(call from_pypi,$(TOOLS),$<)
 	@touch $@
 
 # Time provision, from nothing to nothing.
@@ -183,8 +186,7 @@ bench-cold: need-cargo
 bench-languages: need-cargo need-python
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
 		echo "error: Node.js is missing, to compare with (Debian, Ubuntu: apt install nodejs npm)" >&2; exit 1; }
-	$(PYTHON) -m venv $(LANGUAGES)/python
-	$(LANGUAGES)/python/bin/pip install --quiet --requirement bench/python/requirements.txt
+	$(call from_pypi,$(LANGUAGES)/python,bench/python/requirements.txt)
 	mkdir -p $(LANGUAGES)/python-app $(LANGUAGES)/node
 	cp bench/python/app.py $(LANGUAGES)/python-app/
 	cp bench/node/* $(LANGUAGES)/node/
@@ -197,8 +199,7 @@ bench-languages: need-cargo need-python
 bench-thumbnails: need-cargo need-python
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
 		echo "error: Node.js is missing, to compare with (Debian, Ubuntu: apt install nodejs npm)" >&2; exit 1; }
-	$(PYTHON) -m venv $(THUMBNAILS)/python
-	$(THUMBNAILS)/python/bin/pip install --quiet --requirement bench/python/thumbnails.txt
+	$(call from_pypi,$(THUMBNAILS)/python,bench/python/thumbnails.txt)
 	mkdir -p $(THUMBNAILS)/sharp && cp bench/sharp/* $(THUMBNAILS)/sharp/
 	npm ci --prefix $(THUMBNAILS)/sharp --no-audit --no-fund --loglevel=error
 	cargo build --release --target $(TARGET) -p thumbnail --example thumbnails
@@ -207,8 +208,7 @@ bench-thumbnails: need-cargo need-python
 
 # From a PUT until its thumbnails are there, on the local system.
 bench-arrival: local
-	$(PYTHON) -m venv $(THUMBNAILS)/python
-	$(THUMBNAILS)/python/bin/pip install --quiet --requirement bench/python/thumbnails.txt
+	$(call from_pypi,$(THUMBNAILS)/python,bench/python/thumbnails.txt)
 	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --json --api-key | \
 		$(THUMBNAILS)/python/bin/python bench/arrival.py
 
@@ -256,9 +256,8 @@ need-target:
 
 $(PYPI_CMAKE): local/cmake.txt
 	@echo "installing CMake into .local/cmake (once, some seconds)" >&2
-	@$(PYTHON) -m venv .local/cmake && .local/cmake/bin/pip install --quiet --disable-pip-version-check \
-		--requirement local/cmake.txt || { echo "error: CMake is missing, and could not be installed from PyPI;" \
-		"install it (Debian, Ubuntu: apt install cmake)" >&2; exit 1; }
+	@$(call from_pypi,.local/cmake,$<) || { echo "error: CMake is missing, and could not be installed" \
+		"from PyPI; install it (Debian, Ubuntu: apt install cmake)" >&2; exit 1; }
 	@touch $@
 
 need-python:
