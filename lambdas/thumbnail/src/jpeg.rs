@@ -16,7 +16,7 @@ const MAX_SCANS: u32 = 100;
 
 /// What the decoder does not tell before it decodes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Segments {
+struct Segments<'a> {
     /// Where the first scan begins, or the file ends.
     scan: usize,
     /// Coefficients of all components, in whole blocks.
@@ -25,8 +25,21 @@ struct Segments {
     several_scans: bool,
     /// Written by a program of Adobe's.
     adobe: bool,
-    /// The ICC profile, if all of it is there.
-    profile: Option<Vec<u8>>,
+    /// Parts of the ICC profile as the file has them: number, count of all parts, data.
+    profile: Vec<(u8, u8, &'a [u8])>,
+}
+
+impl Segments<'_> {
+    /// The ICC profile, if all of it is there (ICC.1, annex B.4): parts numbered from 1.
+    fn profile(&self) -> Option<Vec<u8>> {
+        let mut parts = self.profile.clone();
+        parts.sort_by_key(|(number, ..)| *number);
+        let in_order = parts
+            .iter()
+            .zip(1..=u8::MAX)
+            .all(|((number, count, _), at)| *number == at && usize::from(*count) == parts.len());
+        (in_order && !parts.is_empty()).then(|| parts.iter().flat_map(|(.., part)| *part).copied().collect())
+    }
 }
 
 pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
@@ -34,14 +47,14 @@ pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
 }
 
 pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Decoded, Unmade> {
-    let mut decoder = Decompressor::new().map_err(|error| unmade(&error))?;
-    let header = decoder.read_header(bytes).map_err(|error| unmade(&error))?;
+    let mut decoder = Decompressor::new()?;
+    let header = decoder.read_header(bytes)?;
     check_pixels(side(header.width)?, side(header.height)?, settings)?;
     let full_edge = side(header.width.max(header.height))?;
 
     let factor = factor(&header, edge);
-    decoder.set_scaling_factor(factor).map_err(|error| unmade(&error))?;
-    decoder.set_scan_limit(MAX_SCANS).map_err(|error| unmade(&error))?;
+    decoder.set_scaling_factor(factor)?;
+    decoder.set_scan_limit(MAX_SCANS)?;
     let scaled = header.scaled(factor);
     let segments = segments(bytes);
     let kept = if segments.several_scans { 2 * segments.coefficients } else { 0 };
@@ -49,21 +62,16 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
     let pixels = scaled.width as u64 * scaled.height as u64;
     check_memory(kept + pixels * 9 / 2, settings)?;
 
-    let format = match header.colorspace {
+    let (format, samples) = match header.colorspace {
         Colorspace::YCbCr if header.subsamp == Subsamp::Sub2x2 => {
             let picture = by_planes(&mut decoder, bytes, &scaled, edge)?;
-            return Ok(Decoded { picture, full_edge, profile: segments.profile });
+            return Ok(Decoded { picture, full_edge, profile: segments.profile() });
         }
-        Colorspace::Gray => PixelFormat::GRAY,
-        Colorspace::CMYK | Colorspace::YCCK => PixelFormat::CMYK,
-        _ => PixelFormat::RGB,
+        Colorspace::Gray => (PixelFormat::GRAY, Samples::Grey),
+        Colorspace::CMYK | Colorspace::YCCK => (PixelFormat::CMYK, Samples::Cmyk),
+        _ => (PixelFormat::RGB, Samples::Rgb),
     };
     let mut data = pixels_of(&mut decoder, bytes, &scaled, format)?;
-    let samples = match format {
-        PixelFormat::GRAY => Samples::Grey,
-        PixelFormat::CMYK => Samples::Cmyk,
-        _ => Samples::Rgb,
-    };
     // Adobe's programs store ink inverted.
     if samples == Samples::Cmyk && segments.adobe {
         for ink in &mut data {
@@ -71,7 +79,7 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
         }
     }
     let picture = Picture::new(side(scaled.width)?, side(scaled.height)?, samples, data)?;
-    Ok(Decoded { picture, full_edge, profile: segments.profile })
+    Ok(Decoded { picture, full_edge, profile: segments.profile() })
 }
 
 fn side(pixels: usize) -> Result<u32, Unmade> {
@@ -153,15 +161,14 @@ fn by_planes(
 fn whole(decoded: turbojpeg::Result<()>) -> Result<(), Unmade> {
     match decoded {
         Err(Error::TurboJpegError(text)) if text.contains("extraneous bytes before marker") => Ok(()),
-        decoded => decoded.map_err(|error| unmade(&error)),
+        decoded => Ok(decoded?),
     }
 }
 
 /// Walks the segments up to the first scan (T.81, B.2.2); what is cut off says nothing.
-fn segments(bytes: &[u8]) -> Segments {
+fn segments(bytes: &[u8]) -> Segments<'_> {
     let mut found = Segments { scan: bytes.len(), ..Segments::default() };
     let mut components = 0;
-    let mut parts = Vec::new();
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let [0xff, marker, after @ ..] = rest {
         match (*marker, after) {
@@ -188,7 +195,7 @@ fn segments(bytes: &[u8]) -> Segments {
                     }
                     0xe2 => {
                         if let Some([number, count, part @ ..]) = body.strip_prefix(b"ICC_PROFILE\0") {
-                            parts.push((*number, usize::from(*count), part));
+                            found.profile.push((*number, *count, part));
                         }
                     }
                     0xee => found.adobe = body.starts_with(b"Adobe"),
@@ -199,11 +206,6 @@ fn segments(bytes: &[u8]) -> Segments {
             _ => break,
         }
     }
-    // ICC.1, annex B.4: parts numbered from 1, each with the count of them.
-    parts.sort_by_key(|(number, ..)| *number);
-    let whole = parts.iter().zip(1..).all(|((number, count, _), at)| *number == at && *count == parts.len());
-    found.profile =
-        (whole && !parts.is_empty()).then(|| parts.iter().flat_map(|(.., part)| *part).copied().collect());
     found
 }
 
@@ -227,12 +229,14 @@ fn coefficients(body: &[u8]) -> u64 {
     units * 64 * factors().map(|(h, v)| h * v).sum::<u64>()
 }
 
-fn unmade(error: &Error) -> Unmade {
-    let text = error.to_string().chars().take(200).collect::<String>();
-    match error {
-        Error::BadColorspace(_) | Error::BadSubsamp(_) => Unmade::Unsupported("this kind of JPEG"),
-        _ if text.contains("Maximum supported image dimension") => Unmade::TooLarge(text),
-        _ => Unmade::Damaged(text),
+impl From<Error> for Unmade {
+    fn from(error: Error) -> Self {
+        let text = error.to_string().chars().take(200).collect::<String>();
+        match error {
+            Error::BadColorspace(_) | Error::BadSubsamp(_) => Self::Unsupported("this kind of JPEG"),
+            _ if text.contains("Maximum supported image dimension") => Self::TooLarge(text),
+            _ => Self::Damaged(text),
+        }
     }
 }
 

@@ -97,11 +97,15 @@ fn a_profile_comes_in_parts_of_any_order() {
     let part = |number: u8, count: u8, data: &[u8]| [b"ICC_PROFILE\0", &[number, count][..], data].concat();
     let profile = |parts: &[Vec<u8>]| {
         let parts: Vec<(u8, &[u8])> = parts.iter().map(|part| (2, &part[..])).collect();
-        segments(&jpeg(&[0; 3], 1, 1, ColorType::Rgb, &parts)).profile
+        segments(&jpeg(&[0; 3], 1, 1, ColorType::Rgb, &parts)).profile()
     };
     assert_eq!(profile(&[]), None);
     assert_eq!(profile(&[part(1, 1, b"all")]), Some(b"all".to_vec()));
     assert_eq!(profile(&[part(2, 3, b"b"), part(3, 3, b"c"), part(1, 3, b"a")]), Some(b"abc".to_vec()));
     assert_eq!(profile(&[part(1, 3, b"a"), part(3, 3, b"c")]), None);
     assert_eq!(profile(&[part(1, 2, b"a"), part(1, 2, b"a")]), None);
+    // As many as can be numbered, and one more.
+    let most: Vec<_> = (1..=255).map(|number| part(number, 255, b"x")).collect();
+    assert_eq!(profile(&most), Some(vec![b'x'; 255]));
+    assert_eq!(profile(&[&most[..], &most[..1]].concat()), None);
 }
