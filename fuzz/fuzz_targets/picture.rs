@@ -2,12 +2,15 @@
 
 #![no_main]
 
-use catalog::picture::{Format, inspect};
+use catalog::picture::{Format, far, inspect};
 use libfuzzer_sys::fuzz_target;
 
 const MAX_PIXELS: u64 = 100_000_000;
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Some(far) = far(bytes) {
+        assert!(far.at >= far.before.len() as u64);
+    }
     let Ok(picture) = inspect(bytes, None, MAX_PIXELS) else { return };
     assert_eq!(Format::of(bytes), Some(picture.format));
     assert!(picture.width > 0 && picture.height > 0);

@@ -18,7 +18,8 @@ pub struct Derived {
     /// RFC 3339, without an offset where EXIF has none: `2026-11-23T04:05:06`.
     pub captured_at: Option<String>,
     pub camera: Option<String>,
-    /// EXIF's orientation, 1 to 8. Thumbnails are upright; `Width` and `Height` are as stored.
+    /// EXIF's orientation, 1 to 8. Thumbnails are upright; `Width` and `Height` are as stored. AVIF and HEIC,
+    /// which are told as shown, have none.
     pub orientation: Option<u8>,
 }
 

@@ -2,6 +2,10 @@
 //! and before any decoding. What callers or file names claim is never believed, and only what is
 //! listed here gets in: SVG and HTML have no header of ours and so never do.
 
+mod far;
+
+pub use far::{Far, far};
+
 use crate::answer::{Problem, Reject};
 
 /// The formats taken.
@@ -123,6 +127,8 @@ const MINOR_VERSION: usize = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Picture {
     pub format: Format,
+    /// In pixels, as stored: EXIF's orientation is not applied. AVIF and HEIC have no such orientation but
+    /// transforms of their own, which are.
     pub width: u32,
     pub height: u32,
 }
@@ -151,11 +157,13 @@ pub fn taken() -> String {
 }
 
 fn size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
-    let (width, height) = if format == Format::Bmp {
-        bitmap_size(bytes)?
-    } else {
-        let size = imagesize::blob_size(bytes).ok()?;
-        (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
+    let (width, height) = match format {
+        Format::Bmp => bitmap_size(bytes)?,
+        Format::Avif | Format::Heic => heif::size(bytes)?,
+        _ => {
+            let size = imagesize::blob_size(bytes).ok()?;
+            (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
+        }
     };
     (width > 0 && height > 0).then_some((width, height))
 }
@@ -189,11 +197,13 @@ mod tests {
         [&length.to_be_bytes()[..], kind, &content].concat()
     }
 
-    /// The boxes of AVIF and HEIC, down to the one that holds width and height.
+    /// The boxes of AVIF and HEIC, down to the one that holds width and height, which is the first item's.
     fn heif(brands: &[u8], width: u32, height: u32) -> Vec<u8> {
         let ispe = iso(b"ispe", &[&[0; 4], &width.to_be_bytes(), &height.to_be_bytes()]);
-        let iprp = iso(b"iprp", &[&iso(b"ipco", &[&ispe])]);
-        [iso(b"ftyp", &[brands]), iso(b"meta", &[&[0; 4], &iprp])].concat()
+        let ipma = iso(b"ipma", &[&[0; 4], b"\0\0\0\x01\0\x01\x01\x01"]);
+        let iprp = iso(b"iprp", &[&iso(b"ipco", &[&ispe]), &ipma]);
+        let pitm = iso(b"pitm", &[&[0; 4], b"\0\x01"]);
+        [iso(b"ftyp", &[brands]), iso(b"meta", &[&[0; 4], &pitm, &iprp])].concat()
     }
 
     fn png(width: u32, height: u32) -> Vec<u8> {

@@ -5,7 +5,7 @@ use catalog::answer::{Problem, Reject};
 use catalog::digest::{Hasher, Sha256};
 use catalog::file_name::FileName;
 use catalog::log::{self, Line};
-use catalog::picture::{self, Format, Picture};
+use catalog::picture::{self, Far, Format, Picture};
 use catalog::record::{Record, Status, image_of, metadata};
 use catalog::store::object::Piece;
 use jiff::SignedDuration;
@@ -16,6 +16,8 @@ use crate::handler::{Outcome, Process, Step};
 const FIRST: u64 = 128 * 1024;
 /// Bytes of each further read.
 const NEXT: u64 = 8 * 1024 * 1024;
+/// Reads after a header that is not in front. Each is of [`NEXT`] bytes at most, of which two are held.
+const HEADER_READS: usize = 2;
 /// How long a client can read why its image was rejected.
 const REJECTED_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How old the moment in an object's metadata may be to become that of its record.
@@ -188,19 +190,55 @@ impl Process {
             _ => (),
         }
         let Some((sha256, bytes)) = self.read(key, first, line).await? else { return Ok(Found::Gone) };
-        if let (Err(_), Some(bytes)) = (&picture, &bytes) {
-            picture = picture::inspect(bytes, declared, self.max_pixels);
+        if picture.is_err() {
+            let header = match &bytes {
+                Some(bytes) => picture::inspect(bytes, declared, self.max_pixels),
+                None => {
+                    let Some(header) = self.read_header(key, first, line).await? else {
+                        return Ok(Found::Gone);
+                    };
+                    picture::inspect(&header, declared, self.max_pixels)
+                }
+            };
+            picture = header;
         }
         match picture {
             Ok(picture) => Ok(Found::Image { picture, sha256, bytes }),
-            Err(Reject::Refused { .. }) if bytes.is_none() => Err(Reject::Internal(anyhow::anyhow!(
-                "{key}: its header is not among its first {FIRST} bytes, and all {} do not fit in memory; \
-                 raise process.memory",
-                first.size
-            ))),
+            Err(Reject::Refused { problem: Problem::UnsupportedMediaType, .. }) if bytes.is_none() => {
+                Err(Reject::Internal(anyhow::anyhow!(
+                    "{key}: its header is not found, and all {} bytes do not fit in memory; raise process.memory",
+                    first.size
+                )))
+            }
             Err(Reject::Refused { detail, .. }) => Ok(Found::Refused(detail)),
             Err(other) => Err(other),
         }
+    }
+
+    /// Reads the header of an object that is too large to be held and has it elsewhere than among its first
+    /// bytes. What comes can be inspected like the first bytes. Nothing if the object is gone.
+    async fn read_header(&self, key: &str, first: &Piece, line: &Line) -> Result<Option<Vec<u8>>, Reject> {
+        let mut bytes = first.bytes.clone();
+        // How far the file's bytes are from where they would be had nothing been left out.
+        let mut left_out = 0;
+        for _ in 0..HEADER_READS {
+            // Of other formats it goes on where the first bytes end.
+            let far = picture::far(&bytes);
+            let Far { at, before } =
+                far.unwrap_or_else(|| Far { at: bytes.len() as u64, before: bytes.clone() });
+            let at = at.saturating_add(left_out);
+            if at >= first.size {
+                break;
+            }
+            let more = self.store.read_on(key, first, at, NEXT.min(first.size - at));
+            let Some(more) = line.timed("s3GetMs", more).await? else { return Ok(None) };
+            left_out = at.saturating_sub(before.len() as u64);
+            bytes = [before, more].concat();
+            if picture::inspect(&bytes, None, u64::MAX).is_ok() {
+                break;
+            }
+        }
+        Ok(Some(bytes))
     }
 
     /// Reads all of an object, hashes it, and holds it if it is not too large. Nothing if it is gone.
@@ -229,5 +267,34 @@ impl Process {
             }
         }
         Ok(Some((hasher.finish(), held.map(|_| bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::testing::world::World;
+
+    use super::*;
+    use crate::handler::tests::{COFFEE, HEIC, KEY, announce, pending, record, run};
+
+    #[tokio::test]
+    async fn a_header_behind_megabytes_is_read_though_the_file_does_not_fit() {
+        let (ftyp, boxes) = HEIC.split_at(u32::from_be_bytes(*HEIC.first_chunk().unwrap()) as usize);
+        let data = [&b"\0\x20\0\0mdat"[..], &vec![7; 0x20_0000 - 8]].concat();
+        let heic = [ftyp, &data, boxes].concat();
+        let comment = [&b"\xFF\xFE\xFF\xFF"[..], &vec![7; 0xFFFD]].concat();
+        let jpeg = [&COFFEE[..2], &comment.repeat(40), &COFFEE[2..]].concat();
+        let (heif, size) = (Format::Heic, |bytes: &[u8]| bytes.len() as u64);
+        for (record_of, bytes, key) in [
+            (Record { size: size(&heic), format: heif, ..pending() }, &heic, KEY.replace("jpg", "heic")),
+            (Record { size: size(&jpeg), ..pending() }, &jpeg, KEY.to_owned()),
+        ] {
+            let world = World::default();
+            announce(&world, &record_of).await;
+            world.send(&key, &[("content-type", record_of.format.media_type())], bytes);
+            assert_eq!(run(&world, &key).await, Outcome::Done);
+            let Status::Ready { width, height, .. } = record(&world).await.unwrap().status else { panic!() };
+            assert!(matches!((width, height), (450, 300) | (600, 400)), "{width} x {height}");
+        }
     }
 }

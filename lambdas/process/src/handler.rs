@@ -110,7 +110,7 @@ impl Process {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use catalog::derived::Thumbnails;
     use catalog::testing;
     use catalog::testing::world::{Break, World};
@@ -119,10 +119,10 @@ mod tests {
     use super::*;
 
     const ID: &str = "019aaf2c-0000-7000-8000-000000000001";
-    const KEY: &str = "uploads/019aaf2c-0000-7000-8000-000000000001.jpg";
+    pub(crate) const KEY: &str = "uploads/019aaf2c-0000-7000-8000-000000000001.jpg";
     const NOW: &str = "2026-11-23T05:00:00.000Z";
-    const COFFEE: &[u8] = include_bytes!("../../../tests/images/coffee.jpg");
-    const HEIC: &[u8] = include_bytes!("../../../tests/images/chelsea.heic");
+    pub(crate) const COFFEE: &[u8] = include_bytes!("../../../tests/images/coffee.jpg");
+    pub(crate) const HEIC: &[u8] = include_bytes!("../../../tests/images/chelsea.heic");
 
     fn over(world: &World) -> Process {
         let settings = thumbnail::Settings {
@@ -152,12 +152,12 @@ mod tests {
         (outcome, line.outcome_json(name, NOW.parse().unwrap()))
     }
 
-    async fn run(world: &World, key: &str) -> Outcome {
+    pub(crate) async fn run(world: &World, key: &str) -> Outcome {
         run_as(&over(world), key, false).await.0.unwrap()
     }
 
     /// A record of `coffee.jpg`, announced an hour ago.
-    fn pending() -> Record {
+    pub(crate) fn pending() -> Record {
         Record {
             format: catalog::picture::Format::Jpeg,
             size: COFFEE.len() as u64,
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    async fn announce(world: &World, record: &Record) {
+    pub(crate) async fn announce(world: &World, record: &Record) {
         assert_eq!(over(world).index.put(record).await.unwrap(), None);
         world.breaks(None);
     }
@@ -178,7 +178,7 @@ mod tests {
         world.send(KEY, &[("content-type", "image/jpeg"), ("x-amz-meta-file-name", name)], bytes);
     }
 
-    async fn record(world: &World) -> Option<Record> {
+    pub(crate) async fn record(world: &World) -> Option<Record> {
         let record = over(world).index.get(ID.parse().unwrap()).await.unwrap();
         world.breaks(None);
         record

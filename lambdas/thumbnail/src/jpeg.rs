@@ -17,8 +17,6 @@ const MAX_SCANS: u32 = 100;
 /// What the decoder does not tell before it decodes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Segments<'a> {
-    /// Where the first scan begins, or the file ends.
-    scan: usize,
     /// Coefficients of all components, in whole blocks.
     coefficients: u64,
     /// Not all of the picture is in the first scan, so that coefficients are kept.
@@ -167,7 +165,7 @@ fn whole(decoded: turbojpeg::Result<()>) -> Result<(), Unmade> {
 
 /// Walks the segments up to the first scan (T.81, B.2.2); what is cut off says nothing.
 fn segments(bytes: &[u8]) -> Segments<'_> {
-    let mut found = Segments { scan: bytes.len(), ..Segments::default() };
+    let mut found = Segments::default();
     let mut components = 0;
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let [0xff, marker, after @ ..] = rest {
@@ -189,7 +187,6 @@ fn segments(bytes: &[u8]) -> Segments<'_> {
                     }
                     // The first scan has all components, or others follow.
                     0xda => {
-                        found.scan = bytes.len() - rest.len();
                         found.several_scans |= body.first().is_some_and(|scanned| *scanned < components);
                         break;
                     }
@@ -207,11 +204,6 @@ fn segments(bytes: &[u8]) -> Segments<'_> {
         }
     }
     found
-}
-
-/// The segments before the first scan, where EXIF is.
-pub(crate) fn head(bytes: &[u8]) -> &[u8] {
-    &bytes[..segments(bytes).scan]
 }
 
 /// Of a frame header: precision, height, width, count of components, and three bytes of each.
