@@ -43,7 +43,8 @@ impl Settings {
                     _ => bail!("{} is no number from 1 to 100: {quality}", variable::THUMBNAIL_QUALITY),
                 },
                 max_pixels,
-                max_memory: free - free / 3,
+                // The rest is for the file, which whoever decodes may have a second time.
+                max_memory: free / 3,
             },
             max_held: free / 3,
         })

@@ -4,9 +4,12 @@ use std::io::Cursor;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use crate::jpeg;
 use crate::scale::{Picture, Samples};
-use crate::{Settings, Unmade};
+use crate::{Settings, Unmade, jpeg, tiff_limits, webp_limits};
+
+/// Bytes that a PNG's chunks and one of its rows may take, beside the pixels: a profile inflates to a
+/// thousand times its size before anything is known of the picture.
+const MAX_CHUNKS: u64 = 32 << 20;
 
 pub(crate) struct Decoded {
     /// As large as the original, or less where the decoder scales while it decodes.
@@ -33,14 +36,23 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
             _ => return Err(Unmade::Unsupported("this format")),
         },
     };
+    if format == ImageFormat::Tiff {
+        tiff_limits::check(bytes)?;
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(settings.max_memory);
-    reader.limits(limits);
+    let of_png = format == ImageFormat::Png;
+    limits.max_alloc = Some(if of_png { settings.max_memory.min(MAX_CHUNKS) } else { settings.max_memory });
+    reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(|error| unmade(&error))?;
     let (width, height) = decoder.dimensions();
     check_pixels(width, height, settings)?;
-    check_memory(held(&decoder, format), settings)?;
+    check_memory(held(&decoder, format, bytes), settings)?;
+    if format == ImageFormat::Gif {
+        // A frame that is not all of the screen may be larger than it.
+        limits.max_alloc = Some(settings.max_memory.saturating_sub(decoder.total_bytes()));
+        decoder.set_limits(limits).map_err(|error| unmade(&error))?;
+    }
     let profile = decoder.icc_profile().unwrap_or(None);
     let image = DynamicImage::from_decoder(decoder).map_err(|error| unmade(&error))?;
     Ok(Decoded { picture: eight_bits(image)?, full_edge: width.max(height), profile })
@@ -62,7 +74,7 @@ pub(crate) fn check_memory(bytes: u64, settings: &Settings) -> Result<(), Unmade
 
 /// Bytes that decoding holds at its peak: the pixels, what they are decoded from, and their copy in
 /// the layout that is worked on.
-fn held(decoder: &impl ImageDecoder, format: ImageFormat) -> u64 {
+fn held(decoder: &impl ImageDecoder, format: ImageFormat, bytes: &[u8]) -> u64 {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width).saturating_mul(u64::from(height));
     let decoded = decoder.total_bytes();
@@ -73,8 +85,7 @@ fn held(decoder: &impl ImageDecoder, format: ImageFormat) -> u64 {
         _ => pixels.saturating_mul(4),
     };
     let inside = match format {
-        // Frames in YUV 4:2:0, and a canvas where there are several.
-        ImageFormat::WebP => pixels.saturating_mul(6),
+        ImageFormat::WebP => webp_limits::held(bytes),
         // A strip or tile may be the whole picture.
         ImageFormat::Tiff => decoded,
         // A frame, and the canvas that it is put on.

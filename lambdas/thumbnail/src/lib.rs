@@ -9,6 +9,8 @@ mod encode;
 mod exif;
 mod jpeg;
 mod scale;
+mod tiff_limits;
+mod webp_limits;
 
 pub use crate::encode::Output;
 pub use crate::exif::{Facts, facts};

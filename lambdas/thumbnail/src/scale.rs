@@ -1,7 +1,7 @@
 //! Pixels in memory: scaled, turned upright, and hashed to a placeholder.
 
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Unmade;
 
@@ -63,8 +63,19 @@ pub(crate) fn to_edge(picture: Picture, edge: u32) -> Result<Picture, Unmade> {
     if to == from {
         return Ok(picture);
     }
-    let data = resample(&picture.data, picture.samples, from, (from.0.into(), from.1.into()), to)?;
-    Picture::new(to.0, to.1, picture.samples, data)
+    let Picture { samples, mut data, .. } = picture;
+    if samples == Samples::Rgba {
+        // In place: a copy would be as large as the original.
+        let mut image = Image::from_slice_u8(from.0, from.1, &mut data, samples.pixel_type())
+            .map_err(|error| wrong(&error))?;
+        MulDiv::new().multiply_alpha_inplace(&mut image).map_err(|error| wrong(&error))?;
+    }
+    let data = resample(&data, samples, from, (from.0.into(), from.1.into()), to)?;
+    Picture::new(to.0, to.1, samples, data)
+}
+
+fn wrong(error: &dyn std::fmt::Display) -> Unmade {
+    Unmade::Damaged(format!("scaling: {error}"))
 }
 
 /// Width and height with at most `edge` pixels on the long edge.
@@ -81,8 +92,8 @@ pub(crate) fn within((width, height): (u32, u32), edge: u32) -> (u32, u32) {
 }
 
 /// The upper left `part` of a picture, in pixels, at another size. Lanczos, as sharp and Pillow scale
-/// down by default or habit; alpha is premultiplied meanwhile, so that what is transparent does not
-/// colour what is not.
+/// down by default or habit; alpha is to be premultiplied, so that what is transparent does not colour
+/// what is not, and is not any more in what is returned.
 pub(crate) fn resample(
     data: &[u8],
     samples: Samples,
@@ -90,14 +101,16 @@ pub(crate) fn resample(
     part: (f64, f64),
     (to_width, to_height): (u32, u32),
 ) -> Result<Vec<u8>, Unmade> {
-    let wrong = |error: &dyn std::fmt::Display| Unmade::Damaged(format!("scaling: {error}"));
     let from = ImageRef::new(width, height, data, samples.pixel_type()).map_err(|error| wrong(&error))?;
     let mut to = Image::new(to_width, to_height, samples.pixel_type());
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(0.0, 0.0, part.0, part.1)
-        .use_alpha(samples == Samples::Rgba);
+        .use_alpha(false);
     Resizer::new().resize(&from, &mut to, &options).map_err(|error| wrong(&error))?;
+    if samples == Samples::Rgba {
+        MulDiv::new().divide_alpha_inplace(&mut to).map_err(|error| wrong(&error))?;
+    }
     Ok(to.into_vec())
 }
 
