@@ -4,9 +4,8 @@ use std::io::Cursor;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use crate::jpeg;
 use crate::scale::{Picture, Samples};
-use crate::{Settings, Unmade};
+use crate::{Settings, Unmade, bmp, gif, jpeg, png, tiff};
 
 pub(crate) struct Decoded {
     /// As large as the original, or less where the decoder scales while it decodes.
@@ -19,20 +18,24 @@ pub(crate) struct Decoded {
 
 /// Decodes to at least `edge` pixels on the long edge, if the original has as many.
 pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Decoded, Unmade> {
-    let format = match bytes {
-        _ if jpeg::is_jpeg(bytes) => return jpeg::decode(bytes, edge, settings),
-        [b'B', b'M', ..] => ImageFormat::Bmp,
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => {
-            return Err(Unmade::Unsupported("AVIF"));
+    match bytes {
+        _ if jpeg::is_jpeg(bytes) => jpeg::decode(bytes, edge, settings),
+        _ if png::is_png(bytes) => png::decode(bytes, settings),
+        _ if gif::is_gif(bytes) => gif::decode(bytes, settings),
+        _ if tiff::is_tiff(bytes) => tiff::decode(bytes, edge, settings),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
+            by_image(bytes, ImageFormat::WebP, settings)
         }
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return Err(Unmade::Unsupported("HEIC")),
-        _ => match image::guess_format(bytes) {
-            Ok(format @ (ImageFormat::Gif | ImageFormat::Png | ImageFormat::Tiff | ImageFormat::WebP)) => {
-                format
-            }
-            _ => return Err(Unmade::Unsupported("this format")),
-        },
-    };
+        [b'B', b'M', ..] => by_image(&bmp::with_windows_header(bytes)?, ImageFormat::Bmp, settings),
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => {
+            Err(Unmade::Unsupported("AVIF"))
+        }
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Err(Unmade::Unsupported("HEIC")),
+        _ => Err(Unmade::Unsupported("this format")),
+    }
+}
+
+fn by_image(bytes: &[u8], format: ImageFormat, settings: &Settings) -> Result<Decoded, Unmade> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(settings.max_memory);
@@ -42,8 +45,11 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
     check_pixels(width, height, settings)?;
     check_memory(held(&decoder, format), settings)?;
     let profile = decoder.icc_profile().unwrap_or(None);
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| unmade(&error))?;
-    Ok(Decoded { picture: eight_bits(image)?, full_edge: width.max(height), profile })
+    let mut picture = eight_bits(DynamicImage::from_decoder(decoder).map_err(|error| unmade(&error))?)?;
+    if format == ImageFormat::Bmp {
+        picture = bmp::seen(picture);
+    }
+    Ok(Decoded { picture: opaque(picture), full_edge: width.max(height), profile })
 }
 
 pub(crate) fn check_pixels(width: u32, height: u32, settings: &Settings) -> Result<(), Unmade> {
@@ -60,43 +66,36 @@ pub(crate) fn check_memory(bytes: u64, settings: &Settings) -> Result<(), Unmade
     Ok(())
 }
 
-/// Bytes that decoding holds at its peak: the pixels, what they are decoded from, and their copy in
-/// the layout that is worked on.
+/// Bytes that decoding holds at its peak: the pixels, and what they are decoded from.
 fn held(decoder: &impl ImageDecoder, format: ImageFormat) -> u64 {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width).saturating_mul(u64::from(height));
-    let decoded = decoder.total_bytes();
-    let copied = match decoder.color_type() {
-        ColorType::L8 | ColorType::Rgb8 | ColorType::Rgba8 => 0,
-        ColorType::L16 => pixels,
-        ColorType::Rgb16 | ColorType::Rgb32F => pixels.saturating_mul(3),
-        _ => pixels.saturating_mul(4),
-    };
     let inside = match format {
         // Frames in YUV 4:2:0, and a canvas where there are several.
         ImageFormat::WebP => pixels.saturating_mul(6),
-        // A strip or tile may be the whole picture.
-        ImageFormat::Tiff => decoded,
-        // A frame, and the canvas that it is put on.
-        ImageFormat::Gif => pixels.saturating_mul(4),
         _ => 0,
     };
-    decoded.saturating_add(copied.max(inside))
+    decoder.total_bytes().saturating_add(inside)
 }
 
-/// Rounds 16 bits and floats to 8, and leaves out an alpha channel that is opaque throughout.
+/// BMP and WebP have no others.
 fn eight_bits(image: DynamicImage) -> Result<Picture, Unmade> {
     let (width, height) = (image.width(), image.height());
     let (samples, data) = match image.color() {
-        ColorType::L8 | ColorType::L16 => (Samples::Grey, image.into_luma8().into_raw()),
-        ColorType::Rgb8 | ColorType::Rgb16 | ColorType::Rgb32F => {
-            (Samples::Rgb, image.into_rgb8().into_raw())
-        }
+        ColorType::L8 => (Samples::Grey, image.into_luma8().into_raw()),
+        ColorType::Rgb8 => (Samples::Rgb, image.into_rgb8().into_raw()),
         _ => (Samples::Rgba, image.into_rgba8().into_raw()),
     };
-    let picture = Picture::new(width, height, samples, data)?;
-    let opaque = samples == Samples::Rgba && picture.data.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX);
-    Ok(if opaque { without_alpha(picture) } else { picture })
+    Picture::new(width, height, samples, data)
+}
+
+/// Leaves out an alpha channel that is opaque throughout.
+pub(crate) fn opaque(picture: Picture) -> Picture {
+    let rgba = picture.samples == Samples::Rgba;
+    if rgba && picture.data.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX) {
+        return without_alpha(picture);
+    }
+    picture
 }
 
 /// In place: a copy would be as large as the original.
