@@ -160,6 +160,7 @@ fn size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
     let (width, height) = match format {
         Format::Bmp => bitmap_size(bytes)?,
         Format::Avif | Format::Heic => heif::size(bytes)?,
+        Format::Gif => gif_size(bytes)?,
         _ => {
             let size = imagesize::blob_size(bytes).ok()?;
             (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
@@ -177,9 +178,36 @@ fn bitmap_size(bytes: &[u8]) -> Option<(u32, u32)> {
     match header_length {
         _ if !bytes.starts_with(b"BM") => None,
         12 if short(22)? == 1 => Some((short(18)?.into(), short(20)?.into())),
-        40 | 52 | 56 | 64 | 108 | 124 if short(26)? == 1 => {
+        16 | 40 | 52 | 56 | 64 | 108 | 124 if short(26)? == 1 => {
             Some((long(18)?, long(22)?.cast_signed().unsigned_abs()))
         }
+        _ => None,
+    }
+}
+
+/// The sides of the screen, or of the first frame where the screen has none, as browsers show it.
+fn gif_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let sides = |at: &[u8]| {
+        let [w1, w2, h1, h2, ..] = *at else { return None };
+        Some((u16::from_le_bytes([w1, w2]).into(), u16::from_le_bytes([h1, h2]).into()))
+    };
+    let screen = sides(bytes.get(6..)?)?;
+    if screen.0 > 0 && screen.1 > 0 {
+        return Some(screen);
+    }
+    let flags = *bytes.get(10)?;
+    let colours = if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let mut rest = bytes.get(13 + colours..)?;
+    // Extensions: a label, and blocks up to an empty one.
+    while let [0x21, _, blocks @ ..] = rest {
+        rest = blocks;
+        while let [length @ 1..=u8::MAX, after @ ..] = rest {
+            rest = after.get(usize::from(*length)..)?;
+        }
+        rest = rest.get(1..)?;
+    }
+    match rest {
+        [0x2c, _, _, _, _, frame @ ..] => sides(frame),
         _ => None,
     }
 }
@@ -238,6 +266,9 @@ mod tests {
         check(&png(3, 2), Format::Png, 3, 2);
         check(b"GIF89a\x03\0\x02\0\x80\0\0", Format::Gif, 3, 2);
         check(b"GIF87a\x03\0\x02\0\x80\0\0", Format::Gif, 3, 2);
+        // Without a screen: two colours, an extension, and a frame.
+        let frame = b"GIF89a\0\0\0\0\x80\0\0rgbRGB\x21\xFE\x02ab\x01c\0\x2C\0\0\0\0\x03\0\x02\0\0";
+        check(frame, Format::Gif, 3, 2);
         check(&webp(b"VP8 ", b"\x30\x01\0\x9D\x01\x2A\x03\0\x02\0"), Format::WebP, 3, 2);
         check(&webp(b"VP8L", b"\x2F\x02\x40\0\0\0"), Format::WebP, 3, 2);
         check(&webp(b"VP8X", b"\0\0\0\0\x02\0\0\x01\0\0"), Format::WebP, 3, 2);
@@ -274,6 +305,7 @@ mod tests {
     #[test]
     fn bitmaps_of_all_ages_are_read() {
         check(&bmp(b"\x0C\0\0\0\x03\0\x02\0\x01\0\x18\0"), Format::Bmp, 3, 2);
+        check(&bmp(b"\x10\0\0\0\x03\0\0\0\x02\0\0\0\x01\0\x18\0"), Format::Bmp, 3, 2);
         check(&bmp(b"\x28\0\0\0\x03\0\0\0\x02\0\0\0\x01\0\x18\0"), Format::Bmp, 3, 2);
         check(&bmp(b"\x7C\0\0\0\x03\0\0\0\xFE\xFF\xFF\xFF\x01\0\x20\0"), Format::Bmp, 3, 2);
         assert_eq!(Format::of(b"BMW is a maker of cars, and this is a text"), None);
@@ -353,8 +385,9 @@ mod tests {
 
     #[test]
     fn no_cut_or_changed_header_makes_it_panic() {
+        let gif = b"GIF89a\0\0\0\0\x80\0\0rgbRGB\x21\xFE\x02ab\0\x2C\0\0\0\0\x03\0\x02\0\0".to_vec();
         let headers =
-            [png(3, 2), heif(b"mif1\0\0\0\0mif1heic", 3, 2), bmp(&[0x28; 20]), webp(b"VP8X", &[9; 20])];
+            [gif, png(3, 2), heif(b"mif1\0\0\0\0mif1heic", 3, 2), bmp(&[0x28; 20]), webp(b"VP8X", &[9; 20])];
         for header in &headers {
             for length in 0..header.len() {
                 inspect(&header[..length], None, PLENTY).ok();

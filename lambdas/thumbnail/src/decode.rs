@@ -5,11 +5,7 @@ use std::io::Cursor;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::scale::{Picture, Samples};
-use crate::{Settings, Unmade, jpeg, tiff_limits, webp_limits};
-
-/// Bytes that a PNG's chunks and one of its rows may take, beside the pixels: a profile inflates to a
-/// thousand times its size before anything is known of the picture.
-const MAX_CHUNKS: u64 = 32 << 20;
+use crate::{Settings, Unmade, bmp, gif, jpeg, png, tiff, webp_limits};
 
 pub(crate) struct Decoded {
     /// As large as the original, or less where the decoder scales while it decodes.
@@ -22,40 +18,38 @@ pub(crate) struct Decoded {
 
 /// Decodes to at least `edge` pixels on the long edge, if the original has as many.
 pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Decoded, Unmade> {
-    let format = match bytes {
-        _ if jpeg::is_jpeg(bytes) => return jpeg::decode(bytes, edge, settings),
-        [b'B', b'M', ..] => ImageFormat::Bmp,
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => {
-            return Err(Unmade::Unsupported("AVIF"));
+    match bytes {
+        _ if jpeg::is_jpeg(bytes) => jpeg::decode(bytes, edge, settings),
+        _ if png::is_png(bytes) => png::decode(bytes, settings),
+        _ if gif::is_gif(bytes) => gif::decode(bytes, settings),
+        _ if tiff::is_tiff(bytes) => tiff::decode(bytes, edge, settings),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
+            by_image(bytes, ImageFormat::WebP, settings)
         }
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return Err(Unmade::Unsupported("HEIC")),
-        _ => match image::guess_format(bytes) {
-            Ok(format @ (ImageFormat::Gif | ImageFormat::Png | ImageFormat::Tiff | ImageFormat::WebP)) => {
-                format
-            }
-            _ => return Err(Unmade::Unsupported("this format")),
-        },
-    };
-    if format == ImageFormat::Tiff {
-        tiff_limits::check(bytes)?;
+        [b'B', b'M', ..] => by_image(&bmp::with_windows_header(bytes)?, ImageFormat::Bmp, settings),
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => {
+            Err(Unmade::Unsupported("AVIF"))
+        }
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Err(Unmade::Unsupported("HEIC")),
+        _ => Err(Unmade::Unsupported("this format")),
     }
+}
+
+fn by_image(bytes: &[u8], format: ImageFormat, settings: &Settings) -> Result<Decoded, Unmade> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
-    let of_png = format == ImageFormat::Png;
-    limits.max_alloc = Some(if of_png { settings.max_memory.min(MAX_CHUNKS) } else { settings.max_memory });
-    reader.limits(limits.clone());
+    limits.max_alloc = Some(settings.max_memory);
+    reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| unmade(&error))?;
     let (width, height) = decoder.dimensions();
     check_pixels(width, height, settings)?;
     check_memory(held(&decoder, format, bytes), settings)?;
-    if format == ImageFormat::Gif {
-        // A frame that is not all of the screen may be larger than it.
-        limits.max_alloc = Some(settings.max_memory.saturating_sub(decoder.total_bytes()));
-        decoder.set_limits(limits).map_err(|error| unmade(&error))?;
-    }
     let profile = decoder.icc_profile().unwrap_or(None);
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| unmade(&error))?;
-    Ok(Decoded { picture: eight_bits(image)?, full_edge: width.max(height), profile })
+    let mut picture = eight_bits(DynamicImage::from_decoder(decoder).map_err(|error| unmade(&error))?)?;
+    if format == ImageFormat::Bmp {
+        picture = bmp::seen(picture);
+    }
+    Ok(Decoded { picture: opaque(picture), full_edge: width.max(height), profile })
 }
 
 pub(crate) fn check_pixels(width: u32, height: u32, settings: &Settings) -> Result<(), Unmade> {
@@ -72,42 +66,33 @@ pub(crate) fn check_memory(bytes: u64, settings: &Settings) -> Result<(), Unmade
     Ok(())
 }
 
-/// Bytes that decoding holds at its peak: the pixels, what they are decoded from, and their copy in
-/// the layout that is worked on.
+/// Bytes that decoding holds at its peak: the pixels, and what they are decoded from.
 fn held(decoder: &impl ImageDecoder, format: ImageFormat, bytes: &[u8]) -> u64 {
-    let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width).saturating_mul(u64::from(height));
-    let decoded = decoder.total_bytes();
-    let copied = match decoder.color_type() {
-        ColorType::L8 | ColorType::Rgb8 | ColorType::Rgba8 => 0,
-        ColorType::L16 => pixels,
-        ColorType::Rgb16 | ColorType::Rgb32F => pixels.saturating_mul(3),
-        _ => pixels.saturating_mul(4),
-    };
     let inside = match format {
         ImageFormat::WebP => webp_limits::held(bytes),
-        // A strip or tile may be the whole picture.
-        ImageFormat::Tiff => decoded,
-        // A frame, and the canvas that it is put on.
-        ImageFormat::Gif => pixels.saturating_mul(4),
         _ => 0,
     };
-    decoded.saturating_add(copied.max(inside))
+    decoder.total_bytes().saturating_add(inside)
 }
 
-/// Rounds 16 bits and floats to 8, and leaves out an alpha channel that is opaque throughout.
+/// BMP and WebP have no others.
 fn eight_bits(image: DynamicImage) -> Result<Picture, Unmade> {
     let (width, height) = (image.width(), image.height());
     let (samples, data) = match image.color() {
-        ColorType::L8 | ColorType::L16 => (Samples::Grey, image.into_luma8().into_raw()),
-        ColorType::Rgb8 | ColorType::Rgb16 | ColorType::Rgb32F => {
-            (Samples::Rgb, image.into_rgb8().into_raw())
-        }
+        ColorType::L8 => (Samples::Grey, image.into_luma8().into_raw()),
+        ColorType::Rgb8 => (Samples::Rgb, image.into_rgb8().into_raw()),
         _ => (Samples::Rgba, image.into_rgba8().into_raw()),
     };
-    let picture = Picture::new(width, height, samples, data)?;
-    let opaque = samples == Samples::Rgba && picture.data.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX);
-    Ok(if opaque { without_alpha(picture) } else { picture })
+    Picture::new(width, height, samples, data)
+}
+
+/// Leaves out an alpha channel that is opaque throughout.
+pub(crate) fn opaque(picture: Picture) -> Picture {
+    let rgba = picture.samples == Samples::Rgba;
+    if rgba && picture.data.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX) {
+        return without_alpha(picture);
+    }
+    picture
 }
 
 /// In place: a copy would be as large as the original.

@@ -3,13 +3,16 @@
 //! Knows nothing of AWS, records or requests. All input is a stranger's: it is decoded within the
 //! limits of [`Settings`] or refused.
 
+mod bmp;
 mod colour;
 mod decode;
 mod encode;
 mod exif;
+mod gif;
 mod jpeg;
+mod png;
 mod scale;
-mod tiff_limits;
+mod tiff;
 mod webp_limits;
 
 pub use crate::encode::Output;
