@@ -22,7 +22,7 @@ use crate::wire::{self, Answer, Greeting, Job, Told, plain};
 
 /// What decoding takes beside the picture's bytes and what the decoder holds: the program, and the
 /// thumbnails.
-const CHILD_BASE: u64 = 40 << 20;
+const CHILD_BASE: u64 = 48 << 20;
 /// As large as the kernel lets anybody have one: fewer turns between parent and child.
 #[cfg(target_os = "linux")]
 const PIPE_BYTES: i32 = 1 << 20;
