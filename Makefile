@@ -202,7 +202,7 @@ bench-thumbnails: need-cargo need-python
 	$(call from_pypi,$(THUMBNAILS)/python,bench/python/thumbnails.txt)
 	mkdir -p $(THUMBNAILS)/sharp && cp bench/sharp/* $(THUMBNAILS)/sharp/
 	npm ci --prefix $(THUMBNAILS)/sharp --no-audit --no-fund --loglevel=error
-	cargo build --release --target $(TARGET) -p thumbnail --example thumbnails
+	cargo build --release --target $(TARGET) -p process --example thumbnails
 	$(THUMBNAILS)/python/bin/python bench/thumbnails.py --sharp $(THUMBNAILS)/sharp \
 		--ours $(BUILT)/$(TARGET)/release/examples/thumbnails $(ARGS)
 

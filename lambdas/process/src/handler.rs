@@ -70,6 +70,10 @@ impl Process {
             return Ok(Outcome::Left);
         };
         line.image(image_id);
+        if !arrival.copied {
+            // It starts while S3 and DynamoDB are waited for. Where it cannot, that is told when it is needed.
+            self.maker.decoder.prepare().ok();
+        }
         for _ in 0..ROUNDS {
             let record = line.timed("dynamodbGetMs", self.index.get(image_id)).await?;
             match self.step(record, arrival, line).await? {
@@ -114,6 +118,8 @@ pub(crate) mod tests {
     use catalog::derived::Thumbnails;
     use catalog::testing;
     use catalog::testing::world::{Break, World};
+    use process::decoder::Decoder;
+    use process::sandbox::Bounds;
     use serde_json::{Value, json};
 
     use super::*;
@@ -124,7 +130,14 @@ pub(crate) mod tests {
     pub(crate) const COFFEE: &[u8] = include_bytes!("../../../tests/images/coffee.jpg");
     pub(crate) const HEIC: &[u8] = include_bytes!("../../../tests/images/chelsea.heic");
 
-    fn over(world: &World) -> Process {
+    /// Its children are real ones, of a program that is built with these tests.
+    fn decoder() -> Decoder {
+        let tests = std::env::current_exe().unwrap();
+        let program = tests.parent().unwrap().parent().unwrap().join("examples/hostile");
+        Decoder::new(program, Bounds { address_space: 300 << 20, cpu: 20 })
+    }
+
+    pub(crate) fn over(world: &World) -> Process {
         let settings = thumbnail::Settings {
             edges: vec![16, 64],
             format: thumbnail::Output::Webp,
@@ -135,7 +148,7 @@ pub(crate) mod tests {
         Process {
             store: Store::new(&world.aws(), "pictures"),
             index: Index::new(&world.aws(), "records"),
-            maker: Maker { settings },
+            maker: Maker::new(settings, decoder()),
             bucket: "pictures".to_owned(),
             max_pixels: 1_000_000,
             max_held: 1 << 20,
@@ -144,7 +157,11 @@ pub(crate) mod tests {
     }
 
     /// What became of the object, and the line that is logged.
-    async fn run_as(process: &Process, key: &str, copied: bool) -> (Result<Outcome, Reject>, Value) {
+    pub(crate) async fn run_as(
+        process: &Process,
+        key: &str,
+        copied: bool,
+    ) -> (Result<Outcome, Reject>, Value) {
         let arrival = Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), copied };
         let line = Line::new("request", "cloudpix-process", false);
         let outcome = process.process(&arrival, &line).await;
@@ -173,7 +190,7 @@ pub(crate) mod tests {
     }
 
     /// Does what the signed headers of a presigned upload make a client do.
-    fn send(world: &World, bytes: &[u8]) {
+    pub(crate) fn send(world: &World, bytes: &[u8]) {
         let name = "%E5%86%99%E7%9C%9F.png";
         world.send(KEY, &[("content-type", "image/jpeg"), ("x-amz-meta-file-name", name)], bytes);
     }

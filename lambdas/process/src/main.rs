@@ -1,10 +1,11 @@
 //! The function that new objects under `uploads/` start: reads the environment, warms its connections,
-//! and takes events one by one.
+//! and takes events one by one. Told so, the same program is the child that decodes a picture.
 
 use std::cell::Cell;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::Context;
 use catalog::answer::Reject;
 use catalog::aws::Aws;
 use catalog::environment::Environment;
@@ -13,6 +14,8 @@ use catalog::log::{self, Line};
 use catalog::record::now;
 use catalog::store::Store;
 use lambda_runtime::{LambdaEvent, service_fn};
+use process::child;
+use process::decoder::{Decoder, this_program};
 use serde::Serialize;
 
 use crate::event::Event;
@@ -40,9 +43,16 @@ struct Told {
     outcome: Outcome,
 }
 
+fn main() -> ExitCode {
+    match child::asked(std::env::args()) {
+        Some(bounds) => child::run(bounds, thumbnail::make),
+        None => serve(),
+    }
+}
+
 // One event at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+async fn serve() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,25 +63,31 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    thumbnail::keep_freed_memory();
     let environment = Environment::read()?;
     let settings = Settings::read(environment.max_pixels)?;
     let aws = Aws::new(&environment)?;
     let process = Process {
         store: Store::with_times(&aws, &environment.bucket, ATTEMPT, OPERATION),
         index: Index::with_times(&aws, &environment.table, INDEX_ATTEMPT, INDEX_OPERATION),
-        maker: Maker { settings: settings.thumbnails },
+        maker: Maker::new(settings.thumbnails, Decoder::new(this_program()?, settings.bounds)),
         bucket: environment.bucket,
         max_pixels: environment.max_pixels,
         max_held: settings.max_held,
         clock: now,
     };
-    tokio::join!(process.store.warm(), process.index.warm_for_writing());
+    // A child of a process that holds credentials may not look into it.
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_dumpable(false).context("hide from children")?;
+    let (child, ..) =
+        tokio::join!(process.maker.decoder.warm(), process.store.warm(), process.index.warm_for_writing());
+    child?;
     let cold_start = Cell::new(true);
     let handle = async |event: LambdaEvent<Event>| {
         let function = &event.context.env_config.function_name;
         let mut told = Vec::new();
         let mut failed = None;
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        process.maker.until(Instant::now() + left);
         for arrival in event.payload.arrivals() {
             let line = Line::new(&event.context.request_id, function, cold_start.take());
             let outcome = process.process(&arrival, &line).await;

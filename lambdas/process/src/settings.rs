@@ -2,14 +2,18 @@
 
 use anyhow::{Context, bail};
 use contract::variable;
+use process::sandbox::Bounds;
 use thumbnail::Output;
 
 /// What the process needs beside images, in bytes.
 const BASE: u64 = 48 << 20;
+/// Seconds of CPU that a picture may take. One of 100 megapixels takes two or three.
+const CPU: u64 = 10;
 const MIB: u64 = 1 << 20;
 
 pub(crate) struct Settings {
     pub(crate) thumbnails: thumbnail::Settings,
+    pub(crate) bounds: Bounds,
     /// Largest object that is held in memory, in bytes.
     pub(crate) max_held: u64,
 }
@@ -46,6 +50,8 @@ impl Settings {
                 // The rest is for the file, which whoever decodes may have a second time.
                 max_memory: free / 3,
             },
+            // While the child decodes, this process does not hold the picture any more.
+            bounds: Bounds { address_space: free, cpu: CPU },
             max_held: free / 3,
         })
     }

@@ -1,5 +1,9 @@
 //! Makes of a ready image what can be made of it, and notes that in its record.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use catalog::answer::Reject;
@@ -8,16 +12,51 @@ use catalog::log::Line;
 use catalog::picture::Format;
 use catalog::record::Record;
 use futures_util::future::try_join_all;
+use process::decoder::{Decoded, Decoder};
 use thumbnail::{Made, Output};
 
 use crate::handler::{Outcome, Process, Step};
 
+/// What the function keeps to itself of the time that Lambda gives it, to put thumbnails and write the
+/// record. Of a short time it is half.
+const RESERVE: Duration = Duration::from_secs(10);
+/// What a picture gets of the rest. Lambda gives a function of 1,024 MiB 0.58 of a CPU, so that ten
+/// seconds of CPU take 17.
+const LONGEST: Duration = Duration::from_secs(25);
+/// With less than this a picture could be taken for one that has no end.
+const SHORTEST: Duration = Duration::from_millis(500);
+
 /// How thumbnails are made.
 pub(crate) struct Maker {
     pub(crate) settings: thumbnail::Settings,
+    pub(crate) decoder: Decoder,
+    /// When Lambda ends the event at hand.
+    until: Cell<Instant>,
+}
+
+/// How long a picture may take, or nothing where it would not get a fair share.
+fn allowance(left: Duration) -> Option<Duration> {
+    let allowed = left.saturating_sub(RESERVE.min(left / 2)).min(LONGEST);
+    (allowed >= SHORTEST).then_some(allowed)
 }
 
 impl Maker {
+    pub(crate) fn new(settings: thumbnail::Settings, decoder: Decoder) -> Maker {
+        Maker { settings, decoder, until: Cell::new(Instant::now() + RESERVE + LONGEST) }
+    }
+
+    /// Notes when Lambda is going to end the event at hand.
+    pub(crate) fn until(&self, end: Instant) {
+        self.until.set(end);
+    }
+
+    async fn decode(&self, bytes: Vec<u8>) -> Result<Decoded, Reject> {
+        let left = self.until.get().saturating_duration_since(Instant::now());
+        let allowed = allowance(left).with_context(|| format!("decode: {} ms are left", left.as_millis()));
+        let until = Instant::now() + allowed.map_err(Reject::Busy)?;
+        self.decoder.decode(bytes, &self.settings, until.into()).await.map_err(Reject::Busy)
+    }
+
     fn format(&self) -> Format {
         match self.settings.format {
             Output::Webp => Format::WebP,
@@ -72,9 +111,7 @@ impl Process {
     }
 
     async fn make(&self, record: &Record, bytes: Vec<u8>, line: &Line) -> Result<Derived, Reject> {
-        let facts = thumbnail::facts(&bytes);
-        let made = line.timed("makeMs", async { thumbnail::make(&bytes, &self.maker.settings) }).await;
-        drop(bytes);
+        let Decoded { facts, made } = line.timed("makeMs", self.maker.decode(bytes)).await?;
         let Made { thumbnails, thumb_hash } = made.unwrap_or_else(|cause| {
             line.remark(format!("no thumbnails: {cause}"));
             Made { thumbnails: Vec::new(), thumb_hash: Vec::new() }
@@ -110,5 +147,57 @@ impl Process {
         let deletes =
             all.into_iter().map(|(edge, format)| self.store.delete_thumbnail(record.image_id, edge, format));
         line.timed("s3DeleteMs", try_join_all(deletes)).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::derived::Thumbnails;
+    use catalog::testing::world::World;
+
+    use super::*;
+    use crate::handler::tests::{COFFEE, KEY, announce, over, pending, record, run_as, send};
+
+    #[test]
+    fn time_is_left_for_the_record() {
+        let allowed = |left: u64| allowance(Duration::from_millis(left)).map(|time| time.as_millis());
+        let expected = [(0, None), (999, None), (1000, Some(500)), (20_000, Some(10_000))];
+        for (left, time) in [&expected[..], &[(30_000, Some(20_000)), (60_000, Some(25_000))]].concat() {
+            assert_eq!(allowed(left), time, "{left}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_ends_its_decoder_is_ready_without_thumbnails() {
+        let world = World::default();
+        let process = over(&world);
+        let picture = [COFFEE, b"\0abort"].concat();
+        announce(&world, &Record { size: picture.len() as u64, ..pending() }).await;
+        send(&world, &picture);
+        let (outcome, line) = run_as(&process, KEY, false).await;
+        assert_eq!(outcome.unwrap(), Outcome::Done);
+        assert_eq!(line["remarks"][0], "no thumbnails: its decoder died of signal 6");
+        let ready = record(&world).await.unwrap();
+        assert_eq!(ready.derived.as_ref().unwrap().thumbnails, Thumbnails::default());
+        // There is nothing left to do, for `backfill` neither, and the next one is none the worse.
+        assert_eq!(run_as(&process, KEY, false).await.0.unwrap(), Outcome::Unchanged);
+        process.index.delete(&ready).await.unwrap();
+        announce(&world, &pending()).await;
+        send(&world, COFFEE);
+        assert_eq!(run_as(&process, KEY, false).await.0.unwrap(), Outcome::Done);
+        assert_eq!(record(&world).await.unwrap().derived.unwrap().thumbnails.all.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_nearly_over_leaves_the_picture_to_its_next_delivery() {
+        let world = World::default();
+        let process = over(&world);
+        announce(&world, &pending()).await;
+        send(&world, COFFEE);
+        process.maker.until(Instant::now() + Duration::from_millis(900));
+        run_as(&process, KEY, false).await.0.unwrap_err();
+        assert_eq!(record(&world).await.unwrap().derived, None);
+        process.maker.until(Instant::now() + Duration::from_mins(1));
+        assert_eq!(run_as(&process, KEY, false).await.0.unwrap(), Outcome::Done);
     }
 }
