@@ -114,6 +114,7 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
         let asked = Outputs::new(&record, None).with_api_key(&aws).await?;
         progress.wait("the API to answer", asked.wait_until_it_answers()).await?;
     }
+    store.check_lock().await?;
     // A new version may not do its work; an emulator need not be able to run one that is an image.
     let runs = aws.endpoint.is_none() || settings.package == Package::Zip;
     let test = if runs { Test::Smoke } else { Test::None };
