@@ -229,9 +229,10 @@ pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> any
 
 pub fn cost(common: &Common, traffic: &Traffic) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, None)?;
-    let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;
-    let traffic = cost::Traffic { uploads, lists, downloads, image_mb, stored };
-    report::cost(&cost::estimate(&settings, &traffic), &traffic, common.json)?;
+    let Traffic { uploads, lists, downloads, image_mb, stored, worst_case } = *traffic;
+    let expected = cost::Traffic { uploads, lists, downloads, image_mb, stored };
+    let traffic = if worst_case { cost::worst(&settings) } else { expected };
+    report::cost(&cost::estimate(&settings, &traffic), &traffic, worst_case, common.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
