@@ -296,7 +296,7 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         throttle_rate: settings.throttle.rate,
         throttle_burst: settings.throttle.burst,
         tracing: settings.watch.tracing,
-        access_log: settings.watch.access_logs.then(|| api::access_log(place, names)),
+        access_log: settings.watch.access_logs.then(|| api::access_log(settings, place, names)),
     };
     if settings.watch.access_logs {
         let retention = Some(settings.log_retention_days);
