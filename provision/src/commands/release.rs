@@ -115,10 +115,10 @@ fn check_package(function: Function, is: &Code, wanted: &Code) -> anyhow::Result
     )
 }
 
-/// The functions that have a version more than before.
-fn moved(plan: &Plan) -> impl Iterator<Item = Function> {
+/// The functions whose alias was made or moved: those have a version more than before.
+pub(super) fn moved(plan: &Plan) -> impl Iterator<Item = Function> {
     plan.steps.iter().filter_map(|step| match (step.id, &step.action) {
-        (Id::Alias(function), Action::Update { .. }) => Some(function),
+        (Id::Alias(function), Action::Update { .. } | Action::Create(_)) => Some(function),
         _ => None,
     })
 }
