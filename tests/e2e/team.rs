@@ -1,6 +1,7 @@
 //! A stack whose record lies in a bucket, for several machines.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -115,17 +116,22 @@ fn a_run_that_slept_while_another_took_over_starts_nothing_more_and_touches_noth
         let slow = call.operation == "CreateRole";
         Verdict::After(Duration::from_millis(if slow { 1500 } else { 0 }))
     });
-    // It holds the lock for a while after the sleeper is awake.
-    other.judge(|call| {
-        let slow = call.operation == "POST /usageplans";
-        Verdict::After(Duration::from_millis(if slow { 8000 } else { 0 }))
+    // It holds the lock until the sleeper, awake again, has ended.
+    let (ended, last) = (Arc::new(AtomicBool::new(false)), "POST /usageplans");
+    let waited_for = ended.clone();
+    other.judge(move |call| {
+        let held = |call: &Call| call.operation == last && !waited_for.load(Ordering::SeqCst);
+        while held(call) && call.at.elapsed() < Duration::from_mins(3) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Verdict::Pass
     });
     std::thread::scope(|scope| {
         let slept = scope.spawn(|| sleeper.run(&mut command(&one, &apply)));
         wait_for(&sleeper, "step", |call| call.operation == "CreateRole");
         sleeper.signal("STOP");
         let took_over = scope.spawn(|| other.run(&mut command(&two, &["apply", "--yes"])));
-        wait_for(&other, "last step", |call| call.operation == "POST /usageplans");
+        wait_for(&other, "last step", |call| call.operation == last);
         let before = sleeper.calls().len();
         sleeper.signal("CONT");
 
@@ -143,6 +149,7 @@ fn a_run_that_slept_while_another_took_over_starts_nothing_more_and_touches_noth
         assert!(!since.iter().any(|call| call.operation.starts_with("DELETE")), "{since:#?}");
         let objects = json!(["a/b/slept.json", "a/b/slept.lock"]);
         assert_eq!(one.emulator.witness(&["objects", &bucket]), objects, "they are the other's");
+        ended.store(true, Ordering::SeqCst);
 
         let (status, said) = took_over.join().unwrap();
         assert!(status.success() && said.contains("the last run was broken off"), "{said}");
