@@ -195,7 +195,7 @@ fn an_answer_about_lock_or_state_that_gets_lost_is_no_other_run() {
         // signs of life.
         let count = AtomicUsize::new(0);
         proxy.judge(move |call| {
-            if ours(call) && count.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+            if ours(call) && count.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
                 return Verdict::CutAfter;
             }
             let slow = ["CreateTable", "DeleteTable"].contains(&call.operation.as_str());
