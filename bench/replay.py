@@ -30,7 +30,7 @@ class Call:
         scope = headers.get("authorization", "").partition("Credential=")[2].split("/")
         service = scope[3] if len(scope) > 3 else "api"
         method, path = line.split(" ")[:2]
-        target = headers.get("x-amz-target", "").rpartition(".")[2] or path.rpartition("/operation/")[2]
+        target = headers.get("x-amz-target", "").rpartition(".")[2] or path.partition("/operation/")[2]
         action = next((field[7:] for field in body.split("&") if field.startswith("Action=")), "")
         return f"{service} {target or action or f'{method} {path}'}"
 
