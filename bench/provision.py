@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Time `provision` from nothing to nothing on an embedded AWS, as it is and with 100 ms added to each call.
 
-Run by `make bench-provision`, which builds what is measured. Each figure is the best of ROUNDS, beside
-what it should be; memory is the largest resident set that `apply` had.
+Run by `make bench-provision`, which builds what is measured. What it takes is judged by ratios, which hold on
+any machine: the first apply against its own critical path, and the rest against a bare client that makes the
+very same calls to the same emulator (replay.py). Of each, the best of ROUNDS counts; a ratio that is missed
+ends it with 1. Memory is the largest resident set that `apply` had.
 """
 
 import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,53 +19,143 @@ import tempfile
 import time
 import urllib.request
 
+from replay import Recorder, replay
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROUNDS = 3
-# Seconds, without and with the added delay; and megabytes.
-TARGETS = {
-    "first apply": (0.8, 3.0),
-    "no-op apply": (0.2, 0.8),
-    "status": (0.3, None),
-    "outputs": (0.3, None),
-    "doctor": (1.0, None),
-    "destroy": (0.5, 2.5),
-}
+ROUNDS = 5
+CRITICAL_PATH, BARE_CLIENT = 1.2, 1.5
 MEMORY, BINARY = 60, 20
 DELAY = 0.1
+missed = []
 
 
 def main():
     binary, functions = (pathlib.Path(argument) for argument in sys.argv[1:3])
-    emulator = [sys.executable, ROOT / "local/emulator.py"]
     with tempfile.TemporaryDirectory() as folder:
-        start = [*emulator, "start", "--dir", folder, "--port", "0", "--until", str(os.getpid())]
-        upstream = subprocess.run(start, check=True, capture_output=True, text=True).stdout.strip()
-        try:
-            measure(binary, functions, upstream)
-        finally:
-            subprocess.run([*emulator, "stop", "--dir", folder], check=True, capture_output=True)
+        bench = Bench(binary, functions, pathlib.Path(folder))
+        bench.first_apply()
+        bench.reads()
+        bench.destroy()
+        bench.far_away()
+        judge("memory", f"{bench.memory:6.1f} MB", bench.memory / MEMORY, 1.0, f"of {MEMORY} MB")
+        size = binary.stat().st_size / 1e6
+        judge("binary", f"{size:6.1f} MB", size / BINARY, 1.0, f"of {BINARY} MB")
+    if missed:
+        sys.exit(f"missed: {', '.join(missed)}")
 
 
-def measure(binary, functions, upstream):
-    with slowed(upstream) as far:
-        for name, endpoint, which in (("no delay", upstream, 0), ("100 ms a call", far, 1)):
-            best, memory, ratio = {}, 0, 9.9
-            for _ in range(ROUNDS):
-                with tempfile.TemporaryDirectory() as state:
-                    for what in (what for what, targets in TARGETS.items() if targets[which]):
-                        command = what.split()[-1]
-                        seconds, peak, said = run(binary, functions, endpoint, state, command)
-                        best[what] = min(seconds, best.get(what, seconds))
-                        memory = max(memory, peak)
-                        if what == "first apply":
-                            ratio = min(ratio, float(re.search(r"ratio ([0-9.]+)", said)[1]))
-            for what, seconds in best.items():
-                target = TARGETS[what][which]
-                print(f"{name:14}  {what:12}  {seconds:6.2f} s   {seconds / target:5.2f} of the {target} s it may take")
-            print(f"{name:14}  first apply   {ratio:6.2f}     times its critical path; it may be 1.2")
-    print(f"{'memory':14}  apply         {memory:6.1f} MB  {memory / MEMORY:5.2f} of {MEMORY} MB")
-    size = binary.stat().st_size / 1e6
-    print(f"{'binary':14}  provision     {size:6.1f} MB  {size / BINARY:5.2f} of {BINARY} MB")
+def judge(what, figure, ratio, limit, of):
+    print(f"{what:24}  {figure:>9}  {ratio:5.2f} {of}; it may be {limit}", flush=True)
+    if ratio > limit:
+        missed.append(what)
+
+
+class emulator:
+    """The embedded AWS on a folder of data."""
+
+    def __init__(self, folder):
+        self.command = [sys.executable, ROOT / "local/emulator.py"]
+        self.folder = folder
+
+    def __enter__(self):
+        start = [*self.command, "start", "--dir", self.folder, "--port", "0", "--until", str(os.getpid())]
+        return subprocess.run(start, check=True, capture_output=True, text=True).stdout.strip()
+
+    def __exit__(self, *_):
+        subprocess.run([*self.command, "stop", "--dir", self.folder], check=True, capture_output=True)
+
+
+class Bench:
+    def __init__(self, binary, functions, folder):
+        self.binary, self.functions, self.folder, self.memory = binary, functions, folder, 0
+
+    def run(self, endpoint, state, command):
+        seconds, peak, said = run(self.binary, self.functions, endpoint, state, command)
+        self.memory = max(self.memory, peak)
+        return seconds, said
+
+    def first_apply(self):
+        """From nothing; the last one stays, as AWS and as state, for what follows."""
+        best, path = 9e9, 9e9
+        for number in range(ROUNDS):
+            self.aws, self.state = self.folder / f"aws{number}", self.folder / f"state{number}"
+            self.state.mkdir()
+            with emulator(self.aws) as endpoint:
+                seconds, said = self.run(endpoint, self.state, "apply")
+            best, path = min(best, seconds), min(path, ratio(said))
+        judge("first apply", f"{best:6.2f} s", path, CRITICAL_PATH, "times its critical path")
+
+    def reads(self):
+        """What changes nothing, and so can be done again and again. They take turns with the bare client."""
+        with emulator(self.aws) as endpoint:
+            for what, command in (("no-op apply", "apply"), ("status", "status")):
+                with Recorder(endpoint) as recording:
+                    self.run(recording.endpoint, self.state, command)
+                ours, bare, same = 9e9, 9e9, True
+                for _ in range(ROUNDS):
+                    ours = min(ours, self.run(endpoint, self.state, command)[0])
+                    seconds, others = replay(recording.calls, endpoint)
+                    bare, same = min(bare, seconds), same and not others
+                self.compare(what, ours, bare, recording.calls, same)
+            for command in ("outputs", "doctor"):
+                best = min(self.run(endpoint, self.state, command)[0] for _ in range(ROUNDS))
+                print(f"{command:24}  {best:6.2f} s")
+
+    def destroy(self):
+        """Each time from a copy of the same AWS: the recorded calls name its ids."""
+        ours, bare, same, calls = 9e9, 9e9, True, None
+        for number in range(ROUNDS + 1):
+            with emulator(self.copy("ours")) as endpoint:
+                if calls is None:
+                    with Recorder(endpoint) as recording:
+                        self.run(recording.endpoint, self.copied_state(), "destroy")
+                    calls = recording.calls
+                    continue
+                ours = min(ours, self.run(endpoint, self.copied_state(), "destroy")[0])
+            with emulator(self.copy("bare")) as endpoint:
+                seconds, others = replay(calls, endpoint)
+                bare, same = min(bare, seconds), same and not others
+        self.compare("destroy", ours, bare, calls, same)
+
+    def compare(self, what, ours, bare, calls, same):
+        of = f"times a bare client's {bare:.3f} s for the same {len(calls)} calls"
+        judge(what, f"{ours:6.2f} s", ours / bare, BARE_CLIENT, of)
+        if not same:
+            # Such as where something is asked for until it is gone.
+            print(f"{what:24}  some of the bare client's calls were answered otherwise")
+        if "--calls" in sys.argv:
+            for call in sorted(calls, key=lambda call: call.name):
+                print(f"    {call.status} {call.name}")
+
+    def copy(self, name):
+        to = self.folder / name
+        shutil.rmtree(to, ignore_errors=True)
+        return shutil.copytree(self.aws, to)
+
+    def copied_state(self):
+        to = self.folder / "state"
+        shutil.rmtree(to, ignore_errors=True)
+        return shutil.copytree(self.state, to)
+
+    def far_away(self):
+        """A call takes 100 ms more, so that what waits for what is most of the time."""
+        best, path = {}, 9e9
+        with emulator(self.folder / "far") as upstream, slowed(upstream) as endpoint:
+            for number in range(2):
+                state = self.folder / f"far{number}"
+                state.mkdir()
+                for what in ("first apply", "no-op apply", "destroy"):
+                    seconds, said = self.run(endpoint, state, what.split()[-1])
+                    best[what] = min(seconds, best.get(what, seconds))
+                    path = min(path, ratio(said)) if what == "first apply" else path
+        first = best.pop("first apply")
+        judge("first apply, 100 ms away", f"{first:6.2f} s", path, CRITICAL_PATH, "times its critical path")
+        for what, seconds in best.items():
+            print(f"{what + ', 100 ms away':24}  {seconds:6.2f} s")
+
+
+def ratio(said):
+    return float(re.search(r"ratio ([0-9.]+)", said)[1])
 
 
 def run(binary, functions, endpoint, state, command):
@@ -127,4 +220,5 @@ class slowed:
         self.process.wait()
 
 
-main()
+if __name__ == "__main__":
+    main()

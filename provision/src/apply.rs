@@ -19,7 +19,7 @@ use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
 use crate::stack::resource::{Alarms, Alias, Configuration, Lambda, Permission, Resource};
 use crate::stack::{Id, Names, ROLE_ID};
-use crate::state::{Record, Store};
+use crate::state::{Lost, Record, Store};
 
 /// What happens while a plan runs.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub enum Event<'a> {
     Failed(&'a Step, &'a anyhow::Error),
     /// Asked to stop: what is under way is finished, and nothing more is started.
     Stopping,
+    /// Another run has the stack now, so that nothing more is started here either.
+    Lost(&'a Lost),
 }
 
 /// What the steps work with.
@@ -70,19 +72,18 @@ pub async fn run<'a>(
     let mut done = BTreeSet::new();
     let (mut outcome, mut failures) = (Vec::new(), Vec::new());
     let mut running = FuturesUnordered::new();
-    let (orderly, mut interrupted) = (Orderly::begin(), false);
+    let (orderly, mut interrupted, mut lost) = (Orderly::begin(), false, None);
+    let on = &on;
     loop {
-        if failures.is_empty() && !interrupted {
+        if failures.is_empty() && !interrupted && lost.is_none() {
             let ready = waiting.iter().copied().filter(|&index| plan.needs(index).is_subset(&done));
             let free = site.parallelism.saturating_sub(running.len());
             for index in ready.take(free).collect::<Vec<_>>() {
                 waiting.retain(|other| *other != index);
                 let step = &plan.steps[index];
-                on(Event::Started(step));
-                let progress = |text| on(Event::Progress(step, text));
                 running.push(async move {
                     let start = begin.elapsed();
-                    let result = site.perform(step, progress).await;
+                    let result = site.start(step, on).await;
                     (index, result, Done { step, start, took: begin.elapsed().saturating_sub(start) })
                 });
             }
@@ -94,6 +95,11 @@ pub async fn run<'a>(
                 on(Event::Stopping);
                 continue;
             }
+            by = site.store.lost(), if lost.is_none() => {
+                on(Event::Lost(&by));
+                lost = Some(by);
+                continue;
+            }
         };
         let Some((index, result, step)) = finished else { break };
         match result {
@@ -102,6 +108,8 @@ pub async fn run<'a>(
                 on(Event::Finished(step.step, step.took));
                 outcome.push(step);
             }
+            // The other run does it, or the next one.
+            Err(error) if error.is::<Lost>() => waiting.push(index),
             Err(error) => {
                 let Step { id, action } = step.step;
                 let name = site.names.of(*id);
@@ -112,6 +120,9 @@ pub async fn run<'a>(
         }
     }
     let left = waiting.len() + failures.len();
+    if let Some(by) = lost.filter(|_| left > 0) {
+        return Err(by.with_steps_to_go(left).into());
+    }
     match failures.into_iter().next() {
         Some(first) => {
             Err(first
@@ -123,6 +134,13 @@ pub async fn run<'a>(
 }
 
 impl Site<'_> {
+    /// Performs a step, unless the lock is another run's by now, as after a sleep.
+    async fn start(&self, step: &Step, on: &impl Fn(Event<'_>)) -> anyhow::Result<()> {
+        self.store.check_lock().await?;
+        on(Event::Started(step));
+        self.perform(step, |text| on(Event::Progress(step, text))).await
+    }
+
     async fn perform(&self, step: &Step, progress: impl Fn(String)) -> anyhow::Result<()> {
         match &step.action {
             Action::Create(desired) => match self.create(step.id, desired, &progress).await {

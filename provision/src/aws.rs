@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sts::config::ProvideCredentials;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
@@ -153,16 +153,19 @@ async fn configuration() -> SdkConfig {
 
 /// A region's name is part of a host name; a wrong one shows only as a host that is not found.
 fn check_region(region: &str) -> anyhow::Result<()> {
+    ensure!(
+        is_region(region),
+        "{region:?} is not the name of an AWS region; set AWS_REGION to one such as eu-west-1 or ap-northeast-1"
+    );
+    Ok(())
+}
+
+pub fn is_region(region: &str) -> bool {
     let mut parts = region.split('-').rev();
     let number = parts.next().is_some_and(|part| part.parse::<u8>().is_ok());
     let words: Vec<&str> = parts.collect();
     let word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    if number && words.len() >= 2 && words.iter().all(word) {
-        return Ok(());
-    }
-    bail!(
-        "{region:?} is not the name of an AWS region; set AWS_REGION to one such as eu-west-1 or ap-northeast-1"
-    )
+    number && words.len() >= 2 && words.iter().all(word)
 }
 
 /// An AWS call that did not succeed, in the words a person needs.

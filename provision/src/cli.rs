@@ -244,6 +244,11 @@ pub struct Traffic {
     /// Images kept from the months before
     #[arg(long, value_name = "NUMBER", default_value_t = 0.0, value_parser = amount)]
     pub stored: f64,
+    /// Instead: the worst month that an API key in the wrong hands can make
+    ///
+    /// Its whole quota spent on the largest images that are taken, each of them downloaded once.
+    #[arg(long, conflicts_with_all = ["uploads", "lists", "downloads", "image_mb", "stored"])]
+    pub worst_case: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

@@ -1,7 +1,7 @@
 //! The commands, each a line from left to right: settings, desired, live, plan, apply, report.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,7 +24,7 @@ use crate::plan::{self, Plan};
 use crate::report::{self, Progress};
 use crate::settings::{self, Package, Settings};
 use crate::source::Source;
-use crate::stack::resource::Code;
+use crate::stack::resource::{Code, Resource};
 use crate::stack::{self, Id, Names, Stack, stack_name};
 use crate::state::{self, Lock, Record, Store};
 
@@ -80,7 +80,7 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
     let (checked, compared) = tokio::join!(checked, compare(&aws, &settings, &record, drawn, packing));
     // Who lacks permissions should hear of all of them, not of the first read that is refused.
     checked?;
-    let Compared { plan, names, api, artifacts } = compared?;
+    let Compared { plan, names, api, artifacts, mut to_try } = compared?;
     if store.load().await?.is_none() {
         // The suffix is on disk before the bucket that bears it is made.
         store.save(&record).await?;
@@ -114,12 +114,15 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
         let asked = Outputs::new(&record, None).with_api_key(&aws).await?;
         progress.wait("the API to answer", asked.wait_until_it_answers()).await?;
     }
+    store.check_lock().await?;
     // A new version may not do its work; an emulator need not be able to run one that is an image.
     let runs = aws.endpoint.is_none() || settings.package == Package::Zip;
     let test = if runs { Test::Smoke } else { Test::None };
     let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
     let of_record = Outputs::new(&record, aws.endpoint.as_deref());
-    progress.wait("the smoke test", release.settle(&Function::ALL, of_record, test)).await?;
+    to_try.extend(release::moved(&plan));
+    progress.wait("the smoke test", release.settle(&to_try, of_record, test)).await?;
+    store.check_lock().await?;
     release.prune_after(&plan, settings.package).await?;
     report::applied(&plan, &done, &names, &outputs, common.json)?;
     if aws.endpoint.is_none() {
@@ -228,9 +231,10 @@ pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> any
 
 pub fn cost(common: &Common, traffic: &Traffic) -> anyhow::Result<ExitCode> {
     let settings = settings::load(common.config.as_deref(), &common.env, None)?;
-    let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;
-    let traffic = cost::Traffic { uploads, lists, downloads, image_mb, stored };
-    report::cost(&cost::estimate(&settings, &traffic), &traffic, common.json)?;
+    let Traffic { uploads, lists, downloads, image_mb, stored, worst_case } = *traffic;
+    let expected = cost::Traffic { uploads, lists, downloads, image_mb, stored };
+    let traffic = if worst_case { cost::worst(&settings) } else { expected };
+    report::cost(&cost::estimate(&settings, &traffic), &traffic, worst_case, common.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -334,6 +338,8 @@ struct Compared {
     /// The REST API's id, where there is one.
     api: Option<String>,
     artifacts: BTreeMap<Function, Artifact>,
+    /// The functions whose version is on trial still, from a run that did not come to the end of it.
+    to_try: BTreeSet<Function>,
 }
 
 /// What should be beside what is.
@@ -361,7 +367,12 @@ async fn compare(
     let mut desired = stack::desired(&settings, &aws.place, &names, &packed);
     stack::know_roles(&mut desired, &live);
     let plan = refuse(plan::plan(&desired, &live, &names))?;
-    Ok(Compared { plan, names, api, artifacts })
+    let on_trial = |(id, is): (&Id, &Resource)| match (id, is) {
+        (Id::Alias(function), Resource::Alias(alias)) if alias.on_trial.0 => Some(*function),
+        _ => None,
+    };
+    let to_try = live.iter().filter_map(on_trial).collect();
+    Ok(Compared { plan, names, api, artifacts, to_try })
 }
 
 fn refuse(plan: Result<Plan, Vec<plan::Refusal>>) -> anyhow::Result<Plan> {

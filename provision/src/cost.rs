@@ -4,7 +4,7 @@
 use contract::Function;
 use serde::Serialize;
 
-use crate::settings::{Package, Settings};
+use crate::settings::{Package, Period, Settings};
 
 /// List prices of us-east-1 in US dollars. Other regions cost up to about half as much again.
 pub const REGION: &str = "us-east-1";
@@ -58,13 +58,19 @@ const FAILED: f64 = 0.001;
 /// What a request writes to the function's log, and to the API's, in bytes.
 const LINE: f64 = 800.0;
 const ACCESS_LINE: f64 = 400.0;
+/// What the answer to a list of 50 weighs, compressed, most of it signed links. Who does not ask for
+/// compression gets seven times as much.
+const LIST_ANSWER: f64 = 40_000.0;
 /// Without a rule of the account's own, X-Ray takes the first request of each second and 5 % of the rest.
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-console-sampling.html>
-const SECONDS: f64 = 30.0 * 86_400.0;
+const DAYS: f64 = 30.0;
+const SECONDS: f64 = DAYS * 86_400.0;
 const SAMPLED: f64 = 0.05;
 /// One for each of three kinds of trouble of a function that somebody waits for, two of the one that nobody
 /// does, one of the API and one of the queue.
 const ALARMS: f64 = 10.0;
+/// One for each function that images come in by.
+const BYTES_ALARMS: f64 = 2.0;
 /// An item with its keys, in bytes, below the kilobyte that a write unit pays for.
 const RECORD: f64 = 700.0;
 /// Compressed, in gigabytes.
@@ -72,6 +78,32 @@ const IMAGE_OF_FUNCTION: f64 = 0.003;
 /// Custom metrics by which a stack that is in use is billed: latency of each function, uploads and their
 /// bytes of the two that take them in, and two kinds of rejects.
 const METRICS: f64 = 9.0;
+
+/// The worst month that one API key can make: its whole quota, or all that the throttle lets through, spent
+/// on images as large as they may be, each of them downloaded once. Nothing counts downloads, so more of
+/// those are more than this.
+pub fn worst(settings: &Settings) -> Traffic {
+    let throttled = settings.throttle.rate * SECONDS;
+    let periods = |period| match period {
+        Period::Day => DAYS,
+        Period::Week => DAYS / 7.0,
+        Period::Month => 1.0,
+    };
+    let quota = settings.quota.map(|quota| f64::from(quota.requests) * periods(quota.period));
+    let uploads = quota.map_or(throttled, |quota| quota.min(throttled));
+    #[expect(clippy::cast_precision_loss, reason = "5 GiB at most")]
+    let image_mb = settings.max_upload_bytes as f64 / 1e6;
+    Traffic { uploads, lists: 0.0, downloads: uploads, image_mb, stored: 0.0 }
+}
+
+/// Gigabytes that S3 keeps of what was replaced. An image that does not come in a request gets its metadata
+/// by a copy onto itself, and the bucket keeps the old version for a while.
+fn replaced(settings: &Settings, traffic: &Traffic) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
+    let inline = contract::INLINE_LIMIT as f64 / 1e6;
+    let announced = if traffic.image_mb > inline { traffic.uploads } else { 0.0 };
+    announced * traffic.image_mb / 1000.0 * (f64::from(settings.keep_deleted_days) / DAYS).min(1.0)
+}
 
 pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;
@@ -93,9 +125,11 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let transferred = gb(downloads * image_mb);
     let mut items = vec![
         item("API Gateway", "requests, million", requests / 1e6, 3.50, API_GATEWAY),
+        item("API Gateway", "sent to the internet, GB", lists * LIST_ANSWER / 1e9, 0.09, API_GATEWAY),
         item("Lambda", "requests, million", calls / 1e6, 0.20, LAMBDA),
         item("Lambda", "GB-seconds", busy, 0.000_016_666_7, LAMBDA),
         item("S3", "images kept, GB-months", gb(images * image_mb) + images * THUMBNAILS / 1e9, 0.023, S3),
+        item("S3", "old versions kept, GB-months", replaced(settings, traffic), 0.023, S3),
         item("S3", "PUT requests, thousand", uploads * (1.0 + thumbnails) / 1e3, 0.005, S3),
         item("S3", "GET requests, thousand", (downloads + uploads) / 1e3, 0.0004, S3),
         item("S3", "sent to the internet, GB", transferred, 0.09, S3),
@@ -121,8 +155,9 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         let traces = first + (calls - first) * SAMPLED;
         items.push(item("X-Ray", "traces, million", traces / 1e6, 5.0, XRAY));
     }
-    if settings.watch.alarms.is_some() {
-        items.push(item("CloudWatch", "alarms", ALARMS, 0.10, CLOUDWATCH));
+    if let Some(alarms) = &settings.watch.alarms {
+        let alarms = ALARMS + if alarms.uploaded_gb.is_some() { BYTES_ALARMS } else { 0.0 };
+        items.push(item("CloudWatch", "alarms", alarms, 0.10, CLOUDWATCH));
     }
     if settings.watch.dashboard {
         items.push(item("CloudWatch", "dashboard", 1.0, 3.0, CLOUDWATCH));
@@ -165,15 +200,44 @@ mod tests {
         close(total(&Traffic { stored: 1000.0, ..QUIET }) - quiet, 3.12 * 0.023);
         close(total(&Traffic { downloads: 1000.0, ..QUIET }) - quiet, 3.0 * 0.09);
         let million = total(&Traffic { lists: 1e6, ..QUIET }) - quiet;
-        // API Gateway, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, nine metrics, a trace each.
-        close(million, 3.5 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + 2.7 + 5.0);
+        // API Gateway, 40 GB sent, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, nine metrics.
+        close(million, 3.5 + 3.6 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + 2.7);
+        let traced = settings::parse("[defaults]\ntracing = true\n", "default").unwrap();
+        let traced: f64 = estimate(&traced, &Traffic { lists: 1e6, ..QUIET }).iter().map(|it| it.cost).sum();
+        close(traced - quiet - million, 5.0);
+    }
+
+    /// What cloudpix.toml and docs/security.md say in round numbers.
+    #[test]
+    fn a_key_in_the_wrong_hands_costs_what_its_quota_can_store_and_send() {
+        let worst = |text: &str| {
+            let settings = settings::parse(text, "default").unwrap();
+            let traffic = worst(&settings);
+            let total: f64 = estimate(&settings, &traffic).iter().map(|item| item.cost).sum();
+            (traffic.uploads, total)
+        };
+        // A million images of 100 MiB: stored, kept once more as old versions, and downloaded once.
+        let (uploads, dollars) = worst("");
+        assert!(
+            (uploads - 1e6).abs() < 0.1 && (14_250.0..14_400.0).contains(&dollars),
+            "{uploads} {dollars}"
+        );
+        let (_, dollars) = worst("[defaults]\nmax-upload-bytes = 4_194_304\n");
+        assert!((500.0..550.0).contains(&dollars), "{dollars}");
+        let daily = "[defaults]\nquota = { requests = 1000, period = \"day\" }\n";
+        assert!((worst(daily).0 - 30_000.0).abs() < 0.1);
+        // Without a quota it is the throttle, 50 a second, that ends it.
+        assert!((worst("[defaults]\nquota.requests = 0\n").0 - 129_600_000.0).abs() < 0.1);
     }
 
     #[test]
     fn the_page_of_prices_has_each_price_and_its_source() {
         let page = include_str!("../../docs/prices.md");
-        let settings =
-            settings::parse("[defaults]\ndashboard = true\nalarms.enabled = true\n", "default").unwrap();
+        let settings = settings::parse(
+            "[defaults]\ntracing = true\ndashboard = true\nalarms.enabled = true\n",
+            "default",
+        )
+        .unwrap();
         let items = estimate(&settings, &Traffic { lists: 1.0, ..QUIET });
         for Item { service, what, price, source, .. } in &items {
             let line = format!("| {service} | {what} | {price} | <{source}> |");
@@ -190,5 +254,7 @@ mod tests {
         };
         let watched = "[defaults]\ndashboard = true\nalarms.enabled = true\n";
         assert!((total(watched) - total("") - 4.0).abs() < 0.005, "{}", total(watched));
+        let bytes = format!("{watched}alarms.uploaded-gb = 5\n");
+        assert!((total(&bytes) - total(watched) - 0.2).abs() < 0.005, "{}", total(&bytes));
     }
 }

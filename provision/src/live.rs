@@ -22,7 +22,7 @@ pub struct Known<'a> {
 
 /// The REST API's id and all there is, read side by side.
 ///
-/// The recorded id is taken to be right while it is looked for; where it was not, all is read again.
+/// The recorded id is taken to be right, and is where there is an API of that id; else ours is looked for.
 pub async fn look(
     aws: &Aws,
     names: &Names,
@@ -30,10 +30,19 @@ pub async fn look(
     bucket: bool,
     code: &BTreeMap<Function, Code>,
 ) -> anyhow::Result<(Option<String>, Stack)> {
-    let known = Known { api: recorded, bucket, code };
-    let (api, live) = tokio::try_join!(apigateway::find(aws, names, recorded), read(aws, names, &known))?;
-    if api.as_deref() == recorded {
-        return Ok((api, live));
+    let (without, known) = (Known { api: None, bucket, code }, Known { api: recorded, bucket, code });
+    let (api, live) = if recorded.is_some() {
+        let live = read(aws, names, &known).await?;
+        if live.contains_key(&Id::Api) {
+            return Ok((recorded.map(str::to_owned), live));
+        }
+        (apigateway::find(aws, names).await?, None)
+    } else {
+        let (api, live) = tokio::try_join!(apigateway::find(aws, names), read(aws, names, &without))?;
+        (api, Some(live))
+    };
+    if let (None, Some(live)) = (&api, live) {
+        return Ok((None, live));
     }
     let live = read(aws, names, &Known { api: api.as_deref(), bucket, code }).await?;
     Ok((api, live))

@@ -16,6 +16,7 @@ mod redrive;
 mod reindex;
 mod report;
 mod settings;
+mod shell;
 mod smoke;
 mod source;
 mod stack;

@@ -9,6 +9,7 @@ use contract::Function;
 use serde::Serialize;
 
 use crate::aws::{Aws, apigateway, http};
+use crate::shell::quote;
 use crate::stack::{Names, STAGE};
 use crate::state::Record;
 
@@ -59,20 +60,24 @@ impl Outputs {
     /// Two lines to paste into a shell.
     pub fn curl(&self, image: &Path) -> anyhow::Result<[String; 2]> {
         let url = self.api_url.as_deref().context(NO_API)?;
-        let key = self.api_key.as_deref().map_or_else(String::new, |key| format!(" -H 'x-api-key: {key}'"));
+        let header = |key: &str| format!(" -H {}", quote(&format!("x-api-key: {key}")));
+        let key = self.api_key.as_deref().map(header).unwrap_or_default();
         let name = image.file_name().with_context(|| format!("{} is no file", image.display()))?;
         let name = percent_encoding::utf8_percent_encode(
             &name.to_string_lossy(),
             percent_encoding::NON_ALPHANUMERIC,
         )
         .to_string();
-        let path = image.display();
+        let path = image.to_str().with_context(|| format!("the name {} is not text", image.display()))?;
+        // By that name, curl means its standard input.
+        let path = if path == "-" { "./-" } else { path };
         Ok([
             format!(
-                "curl -sS{key} -H 'content-type: application/octet-stream' --data-binary '@{path}' \
-                 '{url}/upload?fileName={name}'"
+                "curl -sS{key} -H 'content-type: application/octet-stream' --data-binary {} {}",
+                quote(&format!("@{path}")),
+                quote(&format!("{url}/upload?fileName={name}"))
             ),
-            format!("curl -sS{key} '{url}/list?limit=10'"),
+            format!("curl -sS{key} {}", quote(&format!("{url}/list?limit=10"))),
         ])
     }
 
@@ -106,5 +111,47 @@ fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {
             let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
             format!("https://{id}.execute-api.{region}.{domain}/{STAGE}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::stack::Place;
+
+    #[test]
+    fn the_lines_for_a_shell_are_what_they_say_whatever_is_in_them() {
+        let place = Place {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            plain_http: false,
+        };
+        let mut record = Record::new("default", &place, "abcd1234".to_owned());
+        record.api_id = Some("a1b2c3d4e5".to_owned());
+        let mut outputs = Outputs::new(&record, Some("http://host:1/it's"));
+        outputs.api_key = Some("k'; id; '".to_owned());
+        let [upload, list] = outputs.curl(Path::new("it's $(id)/a b'.jpg")).unwrap();
+        let words = |line: &str| {
+            let line = format!("curl() {{ printf '%s\\n' \"$@\"; }}; {line}");
+            let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let url = "http://host:1/it's/restapis/a1b2c3d4e5/v1/_user_request_";
+        let expected = [
+            "-sS",
+            "-H",
+            "x-api-key: k'; id; '",
+            "-H",
+            "content-type: application/octet-stream",
+            "--data-binary",
+            "@it's $(id)/a b'.jpg",
+            &format!("{url}/upload?fileName=a%20b%27%2Ejpg"),
+        ];
+        assert_eq!(words(&upload), expected);
+        assert_eq!(words(&list), ["-sS", "-H", "x-api-key: k'; id; '", &format!("{url}/list?limit=10")]);
+        assert!(outputs.curl(Path::new("-")).unwrap()[0].contains("'@./-'"));
     }
 }

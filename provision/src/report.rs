@@ -205,7 +205,7 @@ impl<'a> Progress<'a> {
                         bar.finish_and_clear();
                     }
                 }
-                Event::Stopping => (),
+                Event::Stopping | Event::Lost(_) => (),
             }
         }
         if let Some(line) = self.line(event) {
@@ -230,6 +230,7 @@ impl<'a> Progress<'a> {
             Event::Stopping => {
                 Some("finishing what is under way; press Ctrl-C again to stop at once".to_owned())
             }
+            Event::Lost(lost) => Some(format!("{lost}\nfinishing what is under way")),
         }
     }
 

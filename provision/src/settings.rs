@@ -97,6 +97,8 @@ pub struct Alarms {
     pub topic: Option<String>,
     /// The 99th percentile of a function's duration that is too long, in milliseconds.
     pub latency_ms: u32,
+    /// What a function may take in within an hour, in gigabytes; `None` is no alarm.
+    pub uploaded_gb: Option<u32>,
 }
 
 /// What watches over the stack.
@@ -206,6 +208,7 @@ struct AlarmsLayer {
     enabled: Option<bool>,
     topic: Option<String>,
     latency_ms: Option<u32>,
+    uploaded_gb: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -287,7 +290,7 @@ pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
         thumbnails: over.thumbnails.or(base.thumbnails),
         quota: quota(over.quota, base.quota),
         watch: Watch {
-            tracing: over.tracing.or(base.tracing).unwrap_or(true),
+            tracing: over.tracing.or(base.tracing).unwrap_or(false),
             access_logs: over.access_logs.or(base.access_logs).unwrap_or(true),
             alarms: alarms(over.alarms, base.alarms)?,
             dashboard: over.dashboard.or(base.dashboard).unwrap_or(false),
@@ -324,8 +327,10 @@ fn alarms(over: AlarmsLayer, base: AlarmsLayer) -> anyhow::Result<Option<Alarms>
     }
     let latency_ms = over.latency_ms.or(base.latency_ms).unwrap_or(3000);
     range("alarms.latency-ms", latency_ms, 1, 29_000)?;
+    let uploaded_gb = over.uploaded_gb.or(base.uploaded_gb).filter(|gb| *gb > 0);
+    range("alarms.uploaded-gb", uploaded_gb.unwrap_or_default(), 0, 1_000_000)?;
     let enabled = over.enabled.or(base.enabled).unwrap_or(false);
-    Ok(enabled.then_some(Alarms { topic, latency_ms }))
+    Ok(enabled.then_some(Alarms { topic, latency_ms, uploaded_gb }))
 }
 
 fn state_bucket(backend: Option<&str>) -> anyhow::Result<Option<StateBucket>> {

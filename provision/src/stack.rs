@@ -12,8 +12,8 @@ use contract::Function;
 use serde_json::json;
 
 use resource::{
-    Alias, ApiKey, Code, Configuration, Image, Lambda, LogGroup, Repository, Resource, Role, Stage, Tags,
-    UsagePlan,
+    Alias, ApiKey, Code, Configuration, Image, Lambda, LogGroup, OnTrial, Repository, Resource, Role, Stage,
+    Tags, UsagePlan,
 };
 
 use crate::settings::{Auth, Package, Settings, Thumbnails};
@@ -276,7 +276,8 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         if code.package == Package::Image {
             stack.insert(Id::Image(function), Resource::Image(Image { digest: code.digest.clone() }));
         }
-        let alias = Alias { configuration: lambda.configuration.clone(), weights: BTreeMap::new() };
+        let configuration = lambda.configuration.clone();
+        let alias = Alias { configuration, weights: BTreeMap::new(), on_trial: OnTrial::default() };
         stack.insert(Id::Function(function), Resource::Function(lambda));
         stack.insert(Id::Alias(function), Resource::Alias(alias));
         stack.insert(
@@ -296,7 +297,7 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         throttle_rate: settings.throttle.rate,
         throttle_burst: settings.throttle.burst,
         tracing: settings.watch.tracing,
-        access_log: settings.watch.access_logs.then(|| api::access_log(place, names)),
+        access_log: settings.watch.access_logs.then(|| api::access_log(settings, place, names)),
     };
     if settings.watch.access_logs {
         let retention = Some(settings.log_retention_days);

@@ -11,15 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use self::bucket::{Bucket, BucketLock};
 use self::folder::{Folder, FolderLock};
-use crate::aws::Aws;
 use crate::aws::s3::shared;
+use crate::aws::{self, Aws};
 use crate::report;
 use crate::settings::{Settings, StateBucket};
 use crate::stack::{Place, stack_name};
 
 mod bucket;
 mod folder;
+mod hold;
 mod holder;
+
+pub use hold::Lost;
 
 const VERSION: u32 = 1;
 
@@ -88,11 +91,25 @@ impl Record {
             self.version
         );
         ensure!(self.env == env, "it is of the environment {:?}, not of {env:?}", self.env);
+        // Each becomes part of a name, of a host that gets the API key, or of a line for a shell.
+        let stack = stack_name(env);
+        ensure!(self.stack == stack, "its stack is {:?}, and not {stack}", self.stack);
+        let digits = |c: char| c.is_ascii_digit();
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let account = self.account.len() == 12 && self.account.chars().all(digits);
+        ensure!(account, "its account {:?} is not twelve digits", self.account);
+        ensure!(aws::is_region(&self.region), "its region {:?} is not the name of one", self.region);
         ensure!(
             self.suffix.len() == 8 && self.suffix.chars().all(legal),
             "its suffix {:?} is not eight lower-case letters and digits",
             self.suffix
+        );
+        // AWS's have ten characters, MiniStack's eight.
+        let id = |id: &String| (4..=32).contains(&id.len()) && id.chars().all(legal);
+        ensure!(
+            self.api_id.as_ref().is_none_or(id),
+            "its apiId {:?} is not the id of a REST API: lower-case letters and digits, ten on AWS",
+            self.api_id.as_deref().unwrap_or_default()
         );
         Ok(())
     }
@@ -176,6 +193,23 @@ impl Store {
         }
     }
 
+    /// An error, [`Lost`], where the lock is another run's by now: to be asked before anything is begun. The
+    /// kernel takes nobody's lock away, so in a folder it is never lost.
+    pub async fn check_lock(&self) -> anyhow::Result<()> {
+        match &self.backend {
+            Backend::Folder(_) => Ok(()),
+            Backend::Bucket(bucket) => bucket.check_lock().await,
+        }
+    }
+
+    /// Ends when the lock is lost.
+    pub async fn lost(&self) -> Lost {
+        match &self.backend {
+            Backend::Folder(_) => std::future::pending().await,
+            Backend::Bucket(bucket) => bucket.lost().await,
+        }
+    }
+
     /// Keeps every other run out until the lock is dropped, or its holder dies.
     pub async fn lock(&self) -> anyhow::Result<Lock> {
         let (lock, last) = match &self.backend {
@@ -247,12 +281,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::local(folder.path(), "default");
         let good = serde_json::to_string(&record()).unwrap();
+        let with_api = |id: &str| {
+            let record = Record { api_id: Some(id.to_owned()), ..record() };
+            serde_json::to_string(&record).unwrap()
+        };
         let cases = [
             (String::new(), "EOF"),
             (good[..good.len() / 2].to_owned(), "EOF"),
             (good.replace("\"version\":1", "\"version\":2"), "version 2"),
             (good.replace("\"env\":\"default\"", "\"env\":\"staging\""), "staging"),
             (good.replace("abcd1234", "../../etc"), "suffix"),
+            (good.replace("\"stack\":\"cloudpix\"", "\"stack\":\"x'; id\""), "stack"),
+            (good.replace("123456789012", "1234567890'2"), "account"),
+            (good.replace("eu-west-1", "eu-west-1.evil.example/"), "region"),
+            (with_api("evil.example/#"), "apiId"),
+            (with_api("a1b2'; id; '"), "apiId"),
+            (with_api(""), "apiId"),
             (good.replace("\"region\"", "\"regoin\""), "regoin"),
         ];
         for (text, part) in cases {

@@ -133,6 +133,9 @@ pub fn check(what: &str, answer: &Answer, status: u16, field: Option<&str>) {
     assert_eq!(answer.status, status, "{what}: {body}");
     assert_eq!(answer.header("content-type"), "application/problem+json", "{what}");
     assert_eq!(answer.header("access-control-allow-origin"), "*", "{what}");
+    // Whoever answers: a function, or API Gateway by itself.
+    assert_eq!(answer.header("cache-control"), "no-store", "{what}");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
     let problem = answer.json();
     assert_eq!(problem["status"], json!(status), "{what}: {body}");
     assert_eq!(problem["field"].as_str(), field, "{what}: {body}");

@@ -143,8 +143,11 @@ fn a_month_is_estimated_without_aws() {
     let sum: f64 = items.iter().map(|item| item["cost"].as_f64().unwrap()).sum();
     assert!(sum > 1.0 && (estimate["total"].as_f64().unwrap() - sum).abs() < 1e-9, "{estimate:#}");
     assert!(items.iter().all(|item| item["source"].as_str().unwrap().starts_with("https://aws.amazon.com/")));
-    let text = stdout(&run(provision(&["cost"])));
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for arguments in [&["cost"][..], &["cost", "--worst-case"]] {
+        let text = stdout(&run(provision(arguments)));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(text.contains("Downloads are counted by nothing"), arguments.len() == 2, "{text}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ const SETTINGS: &str = "
 [defaults]
 package = \"zip\"
 dashboard = true
+tracing = true
 quota = { requests = 1000, period = \"day\" }
 alarms = { enabled = true, topic = \"arn:aws:sns:us-east-1:000000000000:ops\", latency-ms = 1500 }
 ";
@@ -16,7 +17,6 @@ alarms = { enabled = true, topic = \"arn:aws:sns:us-east-1:000000000000:ops\", l
 const QUIET: &str = "
 [defaults]
 package = \"zip\"
-tracing = false
 access-logs = false
 quota = { requests = 1000, period = \"day\" }
 ";
@@ -96,6 +96,15 @@ fn whatever_watches_is_made_mended_and_taken_away_again() {
         assert!(found, "{resource} {field} is not in {seen:#?}");
     }
     stack.json(&apply);
+    assert_eq!(changes(&stack, &config), []);
+
+    // What takes images in, and an hour of it.
+    let config =
+        configured(&stack, &SETTINGS.replace("latency-ms = 1500", "latency-ms = 1500, uploaded-gb = 5"));
+    stack.json(&["apply", "--yes", "--config", &config]);
+    let alarms = &watch()["alarms"];
+    assert_eq!(alarms.as_object().unwrap().len(), 12, "{alarms:#}");
+    assert_eq!(alarms["cloudpix-watched-process-bytes"]["Threshold"], json!(5e9), "{alarms:#}");
     assert_eq!(changes(&stack, &config), []);
 
     let config = configured(&stack, QUIET);

@@ -95,18 +95,12 @@ pub async fn may_log(aws: &Aws) -> anyhow::Result<bool> {
     Ok(account.cloudwatch_role_arn.is_some_and(|role| !role.is_empty()))
 }
 
-/// The id of our API: the recorded one where it exists, or else the one that carries our tag.
+/// The id of our API: of the one that carries our tag.
 ///
 /// Names of REST APIs are not unique and creating one knows no token, so without the tag a run that
 /// is killed between the call and its record would leave an API for ever.
-pub async fn find(aws: &Aws, names: &Names, recorded: Option<&str>) -> anyhow::Result<Option<String>> {
+pub async fn find(aws: &Aws, names: &Names) -> anyhow::Result<Option<String>> {
     let client = &aws.apigateway;
-    if let Some(id) = recorded {
-        let answer = client.get_rest_api().rest_api_id(id).send().await;
-        if optional(answer, "apigateway:GET", GONE)?.is_some() {
-            return Ok(Some(id.to_owned()));
-        }
-    }
     let all = client
         .get_rest_apis()
         .limit(500)
@@ -182,7 +176,7 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Api) -> anyhow::Result<S
     create_once(
         "apigateway:POST /restapis",
         async |once| create.clone().customize().config_override(once).send().await.map(|answer| answer.id),
-        async || find(aws, names, None).await,
+        async || find(aws, names).await,
     )
     .await
 }

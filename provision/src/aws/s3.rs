@@ -2,6 +2,8 @@
 
 use anyhow::{Context, bail};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::get_bucket_tagging::{GetBucketTaggingError, GetBucketTaggingOutput};
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
     BucketVersioningStatus, CorsConfiguration, CorsRule as AwsCorsRule, CreateBucketConfiguration,
@@ -29,17 +31,17 @@ const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
 
 pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Bucket>> {
     let (client, name) = (&aws.s3, &names.bucket);
-    let head = client.head_bucket().bucket(name).send().await;
-    match head {
-        Err(error) if is(&error, &["NotFound", "NoSuchBucket"]) => return Ok(None),
+    // Its tags say too whether there is one.
+    let tagging = client.get_bucket_tagging().bucket(name).send().await;
+    let tags = match tagging {
+        Err(error) if is(&error, &["NoSuchBucket"]) => return Ok(None),
         Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403) => bail!(
-            "s3:HeadBucket: AWS refuses access to the bucket {name}; it is another account's, or these credentials \
-             may not call s3:ListBucket on it"
+            "s3:GetBucketTagging: AWS refuses access to the bucket {name}; it is another account's, or these \
+             credentials may not call it"
         ),
-        answer => answer.map(|_| ()).map_err(failed("s3:ListBucket"))?,
-    }
-    let (tags, block_public_access, object_ownership, encryption, versioning, policy, cors, lifecycle) = tokio::try_join!(
-        all_tags(client, name),
+        answer => tags_of(answer)?,
+    };
+    let (block_public_access, object_ownership, encryption, versioning, policy, cors, lifecycle) = tokio::try_join!(
         read_public_access(client, name),
         read_ownership(client, name),
         read_encryption(client, name),
@@ -62,7 +64,10 @@ pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Bucket>> {
 }
 
 async fn all_tags(client: &Client, name: &str) -> anyhow::Result<Tags> {
-    let answer = client.get_bucket_tagging().bucket(name).send().await;
+    tags_of(client.get_bucket_tagging().bucket(name).send().await)
+}
+
+fn tags_of(answer: Result<GetBucketTaggingOutput, SdkError<GetBucketTaggingError>>) -> anyhow::Result<Tags> {
     let answer = optional(answer, "s3:GetBucketTagging", &["NoSuchTagSet"])?;
     Ok(answer.map_or_else(Tags::new, |answer| {
         answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()

@@ -46,6 +46,7 @@ pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Resul
                 findings.extend(state(common, &settings, &aws).await);
                 bucket.clone_from(&settings.state_bucket);
                 findings.push(binaries(&settings, &aws, code).await);
+                findings.push(tracing(&settings));
             }
             findings.extend(look(&aws, &common.env, bucket.as_ref()).await);
         }
@@ -174,6 +175,18 @@ async fn clock(aws: &Aws) -> Finding {
     } else {
         Finding::ok(WHAT, "right")
     }
+}
+
+/// Neither is wrong: it is a matter of money.
+fn tracing(settings: &Settings) -> Finding {
+    Finding::ok(
+        "tracing",
+        if settings.watch.tracing {
+            "on, at 5 dollars a million traces; `tracing = false` once nobody looks at them"
+        } else {
+            "off; `tracing = true` while you look for where the time of requests goes"
+        },
+    )
 }
 
 fn docker() -> Finding {

@@ -70,7 +70,9 @@ pub async fn deploy(
     let done = apply::run(&site, &plan, |event| progress.show(&event)).await?;
     let outputs = Outputs::new(&site.record.into_inner(), aws.endpoint.as_deref());
     let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
+    store.check_lock().await?;
     let tried = progress.wait("the smoke test", release.settle(packed.keys(), outputs, test)).await?;
+    store.check_lock().await?;
     release.prune_after(&plan, settings.package).await?;
     report::deployed(&plan, &done, &tried, &names, common.json)?;
     Ok(ExitCode::SUCCESS)
@@ -113,10 +115,10 @@ fn check_package(function: Function, is: &Code, wanted: &Code) -> anyhow::Result
     )
 }
 
-/// The functions that have a version more than before.
-fn moved(plan: &Plan) -> impl Iterator<Item = Function> {
+/// The functions whose alias was made or moved: those have a version more than before.
+pub(super) fn moved(plan: &Plan) -> impl Iterator<Item = Function> {
     plan.steps.iter().filter_map(|step| match (step.id, &step.action) {
-        (Id::Alias(function), Action::Update { .. }) => Some(function),
+        (Id::Alias(function), Action::Update { .. } | Action::Create(_)) => Some(function),
         _ => None,
     })
 }
@@ -266,6 +268,7 @@ pub async fn rollback(common: &Common, function: Function, to: Option<u64>) -> a
         let image = ecr::read_image(&aws, &names, function, &target.digest).await?;
         image.with_context(|| format!("the image {} of version {} is gone", target.digest, target.number))?;
     }
+    store.check_lock().await?;
     let note = Note::RolledBack { from: live.version.clone() };
     lambda::move_live(&aws, &names, function, &live, &target.number, &note).await?;
     report::rolled_back(&name, &target.number, Some(&live.version), common.json)?;

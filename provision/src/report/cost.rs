@@ -8,7 +8,10 @@ use serde_json::json;
 use super::out;
 use crate::cost::{DATE, Item, REGION, Traffic};
 
-pub fn cost(items: &[Item], traffic: &Traffic, json: bool) -> anyhow::Result<()> {
+/// Said of the worst case, which is none: a link needs no key.
+const BEYOND: &str = "  Downloads are counted by nothing: a link works for 15 minutes, as often as\n  anybody likes, and each GB beyond these is billed at the price above.\n\n";
+
+pub fn cost(items: &[Item], traffic: &Traffic, worst_case: bool, json: bool) -> anyhow::Result<()> {
     let total: f64 = items.iter().map(|item| item.cost).sum();
     if json {
         let answer = json!({
@@ -34,6 +37,9 @@ pub fn cost(items: &[Item], traffic: &Traffic, json: bool) -> anyhow::Result<()>
         let _ = writeln!(text, "  {service:<11} {what:<33} {quantity:>9.3} x {price:<9} {cost:>8}");
     }
     let _ = writeln!(text, "  {:<11} {:<33} {:>9}   {:<9} {total:>8.2}\n", "total", "", "", "");
+    if worst_case {
+        text.push_str(BEYOND);
+    }
     let sources: BTreeMap<_, _> = items.iter().map(|item| (item.service, item.source)).collect();
     for (service, source) in sources {
         let _ = writeln!(text, "  {service:<11} {source}");

@@ -40,24 +40,30 @@ pub(super) fn fingerprint(api: &Api) -> String {
 
 /// What is logged of each request, those included that no function sees: without a key, over a quota.
 ///
-/// Numbers that may be `-` stand in quotes. The variables are at
+/// Numbers that may be `-` stand in quotes. Nothing in it is as long as a caller likes, who would fill the
+/// log: the path is the route's own, and what a caller may set of the request's id is a UUID. The id of a
+/// trace may be a caller's too, so it is there with tracing alone. The variables are at
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html>.
-pub(super) fn access_log(place: &Place, names: &Names) -> AccessLog {
-    let fields = [
+pub(super) fn access_log(settings: &Settings, place: &Place, names: &Names) -> AccessLog {
+    let mut fields = vec![
         ("time", "requestTimeEpoch"),
         ("requestId", "requestId"),
-        ("trace", "xrayTraceId"),
+        ("extendedRequestId", "extendedRequestId"),
         ("ip", "identity.sourceIp"),
         ("apiKeyId", "identity.apiKeyId"),
         ("method", "httpMethod"),
-        ("path", "path"),
+        ("path", "resourcePath"),
         ("status", "status"),
         ("bytes", "responseLength"),
         ("ms", "responseLatency"),
         ("functionMs", "integrationLatency"),
         ("error", "error.responseType"),
     ];
-    let fields = fields.map(|(name, variable)| format!("\"{name}\":\"$context.{variable}\""));
+    if settings.watch.tracing {
+        fields.push(("trace", "xrayTraceId"));
+    }
+    let field = |(name, variable)| format!("\"{name}\":\"$context.{variable}\"");
+    let fields: Vec<String> = fields.into_iter().map(field).collect();
     let group = place.arn("logs", &format!("log-group:{}", names.access_log()));
     AccessLog { group, format: format!("{{{}}}", fields.join(",")) }
 }
@@ -166,7 +172,13 @@ const TOO_LARGE: &str = "an image sent inline may have 4194304 bytes at most; fo
 
 fn response(settings: &Settings, status: Option<u16>, template: String) -> GatewayResponse {
     let mut headers = cors(settings);
-    headers.insert("Content-Type".to_owned(), "application/problem+json".to_owned());
+    for (name, value) in [
+        ("Content-Type", "application/problem+json"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ] {
+        headers.insert(name.to_owned(), value.to_owned());
+    }
     GatewayResponse { status: status.map(|status| status.to_string()), headers, template }
 }
 

@@ -45,10 +45,18 @@ fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
     let bucket = bucket_arn(place, &names.bucket);
     let objects = format!("{bucket}/{}*", contract::UPLOADS_PREFIX);
     let thumbnails = format!("{bucket}/{}*", contract::THUMBNAILS_PREFIX);
+    // The ARN of a bucket names no account, as those of the rest do. Where ours was deleted and somebody else
+    // took its name, images must not go to theirs. Links are signed by the role, so they are bound too.
+    // <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceaccount>
+    let own = |sid, actions: &[&str], resources: &[String]| {
+        let mut statement = allow(sid, actions, resources);
+        statement["Condition"] = json!({"StringEquals": {"aws:ResourceAccount": place.account}});
+        statement
+    };
     match function {
         Function::Upload => vec![
-            allow("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[objects]),
-            allow("Thumbnails", &["s3:DeleteObject"], &[thumbnails]),
+            own("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[objects]),
+            own("Thumbnails", &["s3:DeleteObject"], &[thumbnails]),
             allow("Records", &RECORDS, &[table]),
         ],
         Function::List => {
@@ -57,16 +65,16 @@ fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
             vec![
                 allow("Pages", &["dynamodb:Query"], &indexes),
                 allow("Records", &["dynamodb:GetItem"], &[table]),
-                allow("Downloads", &["s3:GetObject"], &[objects, thumbnails]),
+                own("Downloads", &["s3:GetObject"], &[objects, thumbnails]),
             ]
         }
         Function::Process => vec![
-            allow("Objects", &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], &[objects]),
-            allow("Thumbnails", &["s3:PutObject", "s3:DeleteObject"], &[thumbnails]),
+            own("Objects", &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], &[objects]),
+            own("Thumbnails", &["s3:PutObject", "s3:DeleteObject"], &[thumbnails]),
             // Without it S3 answers 403 for an object that is gone, as if it might be there. A condition on
             // the prefix would never hold: GetObject brings none.
             // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
-            allow("Missing", &["s3:ListBucket"], &[bucket]),
+            own("Missing", &["s3:ListBucket"], &[bucket]),
             allow("Records", &RECORDS, &[table]),
             allow("DeadLetters", &["sqs:SendMessage"], &[queue_arn(place, names)]),
         ],
@@ -137,4 +145,31 @@ fn tls_only(place: &Place, actions: &str, resources: &Value) -> Value {
         "Resource": resources,
         "Condition": condition,
     }]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings;
+
+    #[test]
+    fn every_statement_names_the_account_in_its_arns_or_in_a_condition() {
+        let settings = settings::parse("", "default").unwrap();
+        let place = Place {
+            partition: "aws".to_owned(),
+            account: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+            plain_http: false,
+        };
+        let names = Names::new("default", "eu-west-1", "abcd1234");
+        for function in Function::ALL {
+            let policy = role(&settings, &place, &names, function).policy;
+            for statement in policy["Statement"].as_array().unwrap() {
+                let resources = statement["Resource"].as_array().unwrap();
+                let named = resources.iter().all(|arn| arn.as_str().unwrap().contains(":123456789012:"));
+                let bound = statement["Condition"]["StringEquals"]["aws:ResourceAccount"] == "123456789012";
+                assert!(named != bound, "{statement}");
+            }
+        }
+    }
 }

@@ -239,6 +239,19 @@ pub struct Alias {
     /// Shares of the calls, 0 to 1, that go to other versions; none by our doing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, f64>,
+    #[serde(skip)]
+    pub on_trial: OnTrial,
+}
+
+/// Whether what an alias serves still has to stand its test. That is known of what is, and no part of what
+/// should be, so any two are the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OnTrial(pub bool);
+
+impl PartialEq for OnTrial {
+    fn eq(&self, _: &OnTrial) -> bool {
+        true
+    }
 }
 
 /// What a function runs and how; publishing a version freezes it.

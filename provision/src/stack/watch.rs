@@ -17,13 +17,20 @@ fn of_function(function: Function) -> &'static [&'static str] {
     }
 }
 
+/// The functions that images come in by: in a request, and past the API.
+const TAKE_IN: [Function; 2] = [Function::Upload, Function::Process];
+
 impl Names {
     /// Of every alarm that the stack can have.
     pub fn alarms(&self) -> Vec<String> {
         let of_each = Function::ALL.into_iter().flat_map(|function| {
             of_function(function).iter().map(move |what| format!("{}-{what}", self.function(function)))
         });
-        of_each.chain([self.api_alarm(), self.queue()]).collect()
+        of_each.chain([self.api_alarm(), self.queue()]).chain(TAKE_IN.map(|f| self.bytes_alarm(f))).collect()
+    }
+
+    fn bytes_alarm(&self, function: Function) -> String {
+        format!("{}-bytes", self.function(function))
     }
 
     fn api_alarm(&self) -> String {
@@ -70,6 +77,14 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
     let queue = [("QueueName", names.queue())];
     let waiting = alarm("AWS/SQS", "ApproximateNumberOfMessagesVisible", &queue, "Maximum", 1.0, 1);
     alarms.insert(names.queue(), waiting);
+    if let Some(gb) = settings.uploaded_gb {
+        for function in TAKE_IN {
+            let whose = [("FunctionName", names.function(function))];
+            // It is our own metric, from the line that the function logs of each image.
+            let hourly = alarm("CloudPix", "UploadedBytes", &whose, "Sum", f64::from(gb) * 1e9, 1);
+            alarms.insert(names.bytes_alarm(function), Alarm { period: 3600, ..hourly });
+        }
+    }
     Alarms { tags: names.tags(), alarms }
 }
 
@@ -122,12 +137,17 @@ mod tests {
     #[test]
     fn every_alarm_has_a_name_that_is_looked_for() {
         let names = Names::new("staging", "eu-west-1", "ab12");
-        let settings = settings::Alarms { topic: None, latency_ms: 3000 };
-        let made: Vec<String> = alarms(&settings, &names).alarms.into_keys().collect();
+        let settings = settings::Alarms { topic: None, latency_ms: 3000, uploaded_gb: Some(5) };
+        let all = alarms(&settings, &names).alarms;
+        let bytes = &all["cloudpix-staging-process-bytes"];
+        assert_eq!((bytes.at_least, bytes.period, bytes.periods), (5e9, 3600, 1));
+        let made: Vec<String> = all.into_keys().collect();
         let mut sought = names.alarms();
         sought.sort();
         assert_eq!(made, sought);
-        // More than ten cost money: <https://aws.amazon.com/cloudwatch/pricing/>.
-        assert!(made.len() <= 10, "{made:?}");
+        // More than ten cost money, so the two on bytes have to be asked for:
+        // <https://aws.amazon.com/cloudwatch/pricing/>.
+        let settings = settings::Alarms { uploaded_gb: None, ..settings };
+        assert_eq!((made.len(), alarms(&settings, &names).alarms.len()), (12, 10), "{made:?}");
     }
 }

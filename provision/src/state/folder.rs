@@ -2,10 +2,11 @@
 //! is whole at any moment; the lock is the kernel's, which takes it back however its holder ends.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use super::holder::Holder;
 
@@ -60,11 +61,7 @@ impl Folder {
     /// The lock, and its last holder if that one ended without letting go.
     pub(super) fn lock(&self) -> anyhow::Result<(FolderLock, Option<Holder>)> {
         let path = self.folder.join(format!("{}.lock", self.env));
-        let open = || {
-            fs::create_dir_all(&self.folder)?;
-            File::options().create(true).truncate(false).read(true).write(true).open(&path)
-        };
-        let mut file = open().with_context(|| format!("open {}", path.display()))?;
+        let mut file = self.open(&path).with_context(|| format!("open {}", path.display()))?;
         let locked = file.try_lock();
         let mut text = String::new();
         // Text that says nothing is nobody's name.
@@ -81,9 +78,30 @@ impl Folder {
                 return Err(error).with_context(|| format!("lock {}", path.display()));
             }
         }
-        fs::write(&path, serde_json::to_vec(&Holder::this())?)
-            .with_context(|| format!("write {}", path.display()))?;
+        let name = serde_json::to_vec(&Holder::this())?;
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(&name)
+        };
+        write(&mut file).with_context(|| format!("write {}", path.display()))?;
         Ok((FolderLock { file }, last))
+    }
+
+    /// The lock's file is written over and emptied, so it must be nothing else under another name.
+    fn open(&self, path: &Path) -> anyhow::Result<File> {
+        fs::create_dir_all(&self.folder)?;
+        let mut options = File::options();
+        options.create(true).truncate(false).read(true).write(true);
+        let opened = options.mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path);
+        ensure!(opened.is_ok() || !path.is_symlink(), "it is a link to another file; remove it");
+        let file = opened?;
+        let metadata = file.metadata()?;
+        ensure!(
+            metadata.is_file() && metadata.nlink() == 1,
+            "it is a link to another file, a device or a pipe; remove it"
+        );
+        Ok(file)
     }
 }
 
@@ -96,5 +114,46 @@ impl Drop for FolderLock {
     fn drop(&mut self) {
         // Who let go leaves no name behind. The lock itself goes with the file.
         let _ = self.file.set_len(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let (precious, lock) = (place.path().join("precious"), place.path().join("default.lock"));
+        let folder = Folder::new(place.path(), "default");
+        for symbolic in [true, false] {
+            fs::write(&precious, "precious").unwrap();
+            let linked = if symbolic { symlink(&precious, &lock) } else { fs::hard_link(&precious, &lock) };
+            linked.unwrap();
+            let error = format!("{:#}", folder.lock().unwrap_err());
+            assert!(error.contains("default.lock: it is a link to another file"), "{error}");
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+            fs::remove_file(&lock).unwrap();
+        }
+        symlink(place.path().join("not there"), &lock).unwrap();
+        folder.lock().unwrap_err();
+        assert!(!place.path().join("not there").exists(), "a link made a file");
+        fs::remove_file(&lock).unwrap();
+        drop(folder.lock().unwrap());
+        assert_eq!(fs::read(&lock).unwrap(), b"", "who let go leaves no name");
+    }
+
+    #[test]
+    fn a_state_file_that_is_a_link_is_replaced_and_not_written_through() {
+        let place = tempfile::tempdir().unwrap();
+        let precious = place.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        let folder = Folder::new(place.path(), "default");
+        symlink(&precious, folder.path()).unwrap();
+        folder.save(b"{}").unwrap();
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+        assert_eq!(fs::read(folder.path()).unwrap(), b"{}");
     }
 }

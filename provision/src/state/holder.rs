@@ -28,6 +28,21 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}, process {}, since {}", self.user, self.host, self.process, self.since)
+        // Somebody else wrote it, and it goes to a terminal.
+        let plain = |text: &str| text.chars().filter(|c| !c.is_control()).take(64).collect::<String>();
+        let (user, host, since) = (plain(&self.user), plain(&self.host), plain(&self.since));
+        write!(f, "{user} on {host}, process {}, since {since}", self.process)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal_it_is_shown_on() {
+        let text = r#"{"user":"\u001b[2Jaoi\n","host":"desk\r","process":7,"since":"now"}"#;
+        let holder: Holder = serde_json::from_str(text).unwrap();
+        assert_eq!(holder.to_string(), "[2Jaoi on desk, process 7, since now");
     }
 }

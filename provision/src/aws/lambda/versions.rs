@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::{GONE, NOT_YET, configuration, get, ready, settled};
 use crate::aws::{Aws, failed, is, optional, pauses, retry, wait};
-use crate::stack::resource::{Alias, Configuration};
+use crate::stack::resource::{Alias, Configuration, OnTrial};
 use crate::stack::{LIVE, Names};
 
 /// Why the alias is where it is, as its description says.
@@ -143,7 +143,8 @@ pub async fn read_alias(aws: &Aws, names: &Names, function: Function) -> anyhow:
     let answer = get(&aws.lambda, &name, Some(&live.version)).await?;
     let answer =
         answer.with_context(|| format!("the alias names version {}, which is gone", live.version))?;
-    Ok(Some(Alias { configuration: configuration(answer)?, weights: live.weights }))
+    let on_trial = OnTrial(matches!(live.note, Note::Moved { trial: Trial::Pending, .. }));
+    Ok(Some(Alias { configuration: configuration(answer)?, weights: live.weights, on_trial }))
 }
 
 pub async fn create_alias(

@@ -1,5 +1,6 @@
 //! Small files of our own in somebody's bucket, written on conditions:
-//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>, and deleted on them:
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>.
 
 use anyhow::Context;
 use aws_sdk_s3::Client;
@@ -67,9 +68,12 @@ impl Folder {
     }
 
     /// Answers the new entity tag, or `None` where the condition does not hold.
+    ///
+    /// Where S3's answer gets lost, the SDK tries again and is refused because of its own first try. So
+    /// what is there is looked at: if it is what was to be written, it was.
     pub async fn put(&self, name: &str, bytes: Vec<u8>, only: &Condition) -> anyhow::Result<Option<String>> {
         let put = self.client.put_object().bucket(&self.bucket).key(self.key(name));
-        let put = put.content_type("application/json").body(bytes.into());
+        let put = put.content_type("application/json").body(bytes.clone().into());
         let put = match only {
             Condition::Absent => put.if_none_match("*"),
             Condition::Unchanged(etag) => put.if_match(etag),
@@ -78,7 +82,7 @@ impl Folder {
             Ok(answer) => Ok(Some(answer.e_tag.context("s3:PutObject answered no ETag")?)),
             // The second is of two writes at the same moment, the third of a file that has gone.
             Err(error) if is(&error, &["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"]) => {
-                Ok(None)
+                Ok(self.get(name).await?.filter(|found| found.bytes == bytes).map(|found| found.etag))
             }
             Err(error) => {
                 Err(failed("s3:PutObject")(error)).with_context(|| format!("write {}", self.url(name)))
@@ -86,10 +90,17 @@ impl Folder {
         }
     }
 
-    pub async fn delete(&self, name: &str) -> anyhow::Result<()> {
-        let delete = self.client.delete_object().bucket(&self.bucket).key(self.key(name));
-        let answer = delete.send().await;
-        answer.map_err(failed("s3:DeleteObject")).with_context(|| format!("delete {}", self.url(name)))?;
-        Ok(())
+    /// Deletes the version with this entity tag. Answers `false` where another one is there.
+    pub async fn delete(&self, name: &str, etag: &str) -> anyhow::Result<bool> {
+        let delete = self.client.delete_object().bucket(&self.bucket).key(self.key(name)).if_match(etag);
+        match delete.send().await {
+            Ok(_) => Ok(true),
+            // What is gone stays gone, such as by a first try whose answer got lost.
+            Err(error) if is(&error, &["NoSuchKey"]) => Ok(true),
+            Err(error) if is(&error, &["PreconditionFailed", "ConditionalRequestConflict"]) => Ok(false),
+            Err(error) => {
+                Err(failed("s3:DeleteObject")(error)).with_context(|| format!("delete {}", self.url(name)))
+            }
+        }
     }
 }
