@@ -2,6 +2,8 @@
 //! and before any decoding. What callers or file names claim is never believed, and only what is
 //! listed here gets in: SVG and HTML have no header of ours and so never do.
 
+mod jpeg;
+
 use crate::answer::{Problem, Reject};
 
 /// The formats taken.
@@ -151,11 +153,13 @@ pub fn taken() -> String {
 }
 
 fn size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
-    let (width, height) = if format == Format::Bmp {
-        bitmap_size(bytes)?
-    } else {
-        let size = imagesize::blob_size(bytes).ok()?;
-        (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
+    let (width, height) = match format {
+        Format::Bmp => bitmap_size(bytes)?,
+        Format::Jpeg => jpeg::size(bytes)?,
+        _ => {
+            let size = imagesize::blob_size(bytes).ok()?;
+            (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
+        }
     };
     (width > 0 && height > 0).then_some((width, height))
 }
