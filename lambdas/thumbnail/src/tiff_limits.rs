@@ -1,4 +1,4 @@
-//! What a TIFF (revision 6.0, and BigTIFF) claims, before anything decodes it: many strips or tiles may
+//! What a TIFF (revision 6.0, and `BigTIFF`) claims, before anything decodes it: many strips or tiles may
 //! all be the same bytes of the file, each of which is read and decompressed anew.
 
 use crate::Unmade;
@@ -20,7 +20,7 @@ const TILE_BYTE_COUNTS: u16 = 325;
 struct Numbers<'a> {
     bytes: &'a [u8],
     big_endian: bool,
-    /// Eight bytes in BigTIFF.
+    /// Eight bytes in `BigTIFF`.
     wide: bool,
 }
 
