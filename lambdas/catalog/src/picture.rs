@@ -3,6 +3,7 @@
 //! listed here gets in: SVG and HTML have no header of ours and so never do.
 
 mod far;
+mod jpeg;
 
 pub use far::{Far, far};
 
@@ -161,6 +162,7 @@ fn size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
         Format::Bmp => bitmap_size(bytes)?,
         Format::Avif | Format::Heic => heif::size(bytes)?,
         Format::Gif => gif_size(bytes)?,
+        Format::Jpeg => jpeg::size(bytes)?,
         _ => {
             let size = imagesize::blob_size(bytes).ok()?;
             (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)

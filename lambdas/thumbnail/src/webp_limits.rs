@@ -17,9 +17,9 @@ const MAX_SIDE: u32 = 16_384;
 /// Bytes that decoding holds beside the pixels.
 pub(crate) fn held(bytes: &[u8]) -> u64 {
     let chunks = bytes.get(12..).unwrap_or_default();
-    let Some(header) = first(chunks, b"VP8X") else { return held_by_picture(chunks, (0, 0)) };
+    let Some(header) = first(chunks, *b"VP8X") else { return held_by_picture(chunks, (0, 0)) };
     let canvas = sides(header, 4);
-    let animated = first(chunks, b"ANMF").map_or(0, |frame| {
+    let animated = first(chunks, *b"ANMF").map_or(0, |frame| {
         // A canvas, and a frame that is put on it.
         let of_frame = sides(frame, 6);
         let inside = held_by_picture(frame.get(16..).unwrap_or_default(), of_frame);
@@ -29,10 +29,10 @@ pub(crate) fn held(bytes: &[u8]) -> u64 {
 }
 
 /// The data of the first chunk of a kind.
-fn first<'a>(mut chunks: &'a [u8], wanted: &[u8; 4]) -> Option<&'a [u8]> {
+fn first(mut chunks: &[u8], wanted: [u8; 4]) -> Option<&[u8]> {
     while let Some((kind, [l1, l2, l3, l4, rest @ ..])) = chunks.split_first_chunk::<4>() {
         let length = u32::from_le_bytes([*l1, *l2, *l3, *l4]) as usize;
-        if kind == wanted {
+        if *kind == wanted {
             return Some(&rest[..length.min(rest.len())]);
         }
         chunks = rest.get(length + length % 2..).unwrap_or_default();
@@ -55,18 +55,18 @@ fn area((width, height): (u32, u32)) -> u64 {
 /// `sides` are those of the canvas or frame.
 fn held_by_picture(chunks: &[u8], sides: (u32, u32)) -> u64 {
     // YUV 4:2:0, as large as the frame itself says.
-    let lossy = first(chunks, b"VP8 ").map_or(0, |data| {
+    let lossy = first(chunks, *b"VP8 ").map_or(0, |data| {
         let side =
             |at: usize| data.get(at..at + 2).map_or(0, |two| u16::from_le_bytes([two[0], two[1]]) & 0x3fff);
         2 * area((side(6).into(), side(8).into()))
     });
     // RGBA, and a quarter for what predicts it.
-    let lossless = first(chunks, b"VP8L").map_or(0, |data| {
+    let lossless = first(chunks, *b"VP8L").map_or(0, |data| {
         let mut bits = Bits { bytes: data, at: 0 };
         bits.sides().map_or(0, |sides| 5 * area(sides) + held_by_codes(bits, sides))
     });
     // A picture of its own without a header, behind a byte that says how it is coded.
-    let alpha = first(chunks, b"ALPH").map_or(0, |data| {
+    let alpha = first(chunks, *b"ALPH").map_or(0, |data| {
         let bits = Bits { bytes: data.get(1..).unwrap_or_default(), at: 0 };
         5 * area(sides) + held_by_codes(bits, sides)
     });
@@ -97,7 +97,9 @@ impl Code {
         let mut counts = [0; 16];
         let mut symbols: Vec<usize> = (0..lengths.len()).filter(|symbol| lengths[*symbol] > 0).collect();
         symbols.sort_by_key(|symbol| lengths[*symbol]);
-        symbols.iter().for_each(|symbol| counts[lengths[*symbol]] += 1);
+        for symbol in &symbols {
+            counts[lengths[*symbol]] += 1;
+        }
         (!symbols.is_empty()).then_some(Self { counts, symbols })
     }
 }

@@ -31,8 +31,7 @@ impl<'a> Header<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Self {
         let mut found = Self { scan: bytes.len(), ..Self::default() };
         let mut rest = bytes.get(2..).unwrap_or_default();
-        loop {
-            let Some(start) = memchr::memchr(0xff, rest) else { break };
+        while let Some(start) = memchr::memchr(0xff, rest) {
             found.odd |= start > 0;
             rest = &rest[start..];
             // Any number of fill bytes (B.1.1.2).

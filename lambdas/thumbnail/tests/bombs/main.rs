@@ -2,6 +2,12 @@
 //! with the settings that CloudPix has by default. Each is made here, and decoded by a process of its
 //! own, whose figures the kernel keeps.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should say where and end; what each bomb takes is worth seeing"
+)]
+
 mod bitmaps;
 mod jpeg;
 mod png;

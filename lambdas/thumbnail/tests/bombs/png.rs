@@ -42,18 +42,18 @@ pub(crate) fn zeros(count: usize) -> Vec<u8> {
     }
 }
 
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let mut sum = flate2::Crc::new();
-    sum.update(kind);
+    sum.update(&kind);
     sum.update(data);
     let length = u32::try_from(data.len()).unwrap().to_be_bytes();
-    [&length[..], kind, data, &sum.sum().to_be_bytes()].concat()
+    [&length[..], &kind, data, &sum.sum().to_be_bytes()].concat()
 }
 
 fn header(width: u32, height: u32, bits: u8, colours: u8, interlaced: bool) -> Vec<u8> {
     let rest = [bits, colours, 0, 0, u8::from(interlaced)];
     let body = [&width.to_be_bytes()[..], &height.to_be_bytes(), &rest].concat();
-    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &body)[..]].concat()
+    [b"\x89PNG\r\n\x1a\n", &chunk(*b"IHDR", &body)[..]].concat()
 }
 
 /// All zero: black, and transparent where there is alpha.
@@ -72,14 +72,14 @@ fn picture(width: u32, height: u32, bits: u8, colours: u8, interlaced: bool) -> 
     } else {
         pass((0, 0), (1, 1))
     };
-    let pixels = chunk(b"IDAT", &zeros(count));
-    [header(width, height, bits, colours, interlaced), pixels, chunk(b"IEND", b"")].concat()
+    let pixels = chunk(*b"IDAT", &zeros(count));
+    [header(width, height, bits, colours, interlaced), pixels, chunk(*b"IEND", b"")].concat()
 }
 
 /// A small picture with chunks before its pixels.
 fn with(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut bytes = header(8, 8, 8, 2, false);
-    bytes.extend(chunks.iter().flat_map(|(kind, data)| chunk(kind, data)));
-    bytes.extend([chunk(b"IDAT", &zeros(8 * 25)), chunk(b"IEND", b"")].concat());
+    bytes.extend(chunks.iter().flat_map(|(kind, data)| chunk(**kind, data)));
+    bytes.extend([chunk(*b"IDAT", &zeros(8 * 25)), chunk(*b"IEND", b"")].concat());
     bytes
 }
