@@ -42,7 +42,8 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
     if page.padded_pixels() > settings.max_pixels {
         return Err(Unmade::TooLarge(format!("{} pixels with those of the tiles", page.padded_pixels())));
     }
-    if page.decoded_bytes() > MAX_PIXEL_BYTES * settings.max_pixels {
+    let passes = if page.is_whole() { 1 } else { 2 };
+    if page.decoded_bytes().saturating_mul(passes) > MAX_PIXEL_BYTES.saturating_mul(settings.max_pixels) {
         return Err(Unmade::TooLarge(format!("{} MB of samples", page.decoded_bytes() / 1_000_000)));
     }
     let colours = Colours::new(&page);

@@ -210,6 +210,12 @@ impl<'a> Page<'a> {
         padded(self.across(), self.piece.0).saturating_mul(rows)
     }
 
+    /// Whether black and white are the least and the greatest number of that size; if not, they are looked
+    /// for, which takes a pass of its own.
+    pub(super) fn is_whole(&self) -> bool {
+        self.numbers == Numbers::Unsigned && self.bits <= 16
+    }
+
     /// Bytes of all pieces that are looked at, before compression.
     pub(super) fn decoded_bytes(&self) -> u64 {
         let samples = if self.planar { self.kept() as u64 } else { self.samples.into() };

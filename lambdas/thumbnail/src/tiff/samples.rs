@@ -27,15 +27,10 @@ impl<'a> Reading<'a> {
         let order = if page.predictor == Predictor::Float { Order::Big } else { page.order() };
         let full = Range { low: 0.0, high: greatest(page) };
         let mut reading = Self { page, order, colours: full, alpha: full };
-        if !reading.whole() {
+        if !page.is_whole() {
             reading.colours = reading.measured(pieces)?;
         }
         Ok(reading)
-    }
-
-    /// Whether black and white are the least and the greatest number of that size.
-    fn whole(&self) -> bool {
-        self.page.numbers == Numbers::Unsigned && self.page.bits <= 16
     }
 
     /// Large, signed and broken numbers are seldom of colours, but of heights or counts, of which few
@@ -81,14 +76,14 @@ impl<'a> Reading<'a> {
         for channel in 0..kept {
             let (bytes, first, step) = row.samples(channel);
             let to = out[channel..].iter_mut().step_by(kept).take(row.width);
-            if self.whole() && bits == 8 {
+            if self.page.is_whole() && bits == 8 {
                 let from = bytes.get(first..).unwrap_or_default().iter().step_by(step);
                 to.zip(from).for_each(|(to, from)| *to = *from);
-            } else if self.whole() && bits == 16 {
+            } else if self.page.is_whole() && bits == 16 {
                 let from = bytes.chunks_exact(2).skip(first).step_by(step);
                 let signed = self.page.meaning == Meaning::Lab;
                 to.zip(from).for_each(|(to, from)| *to = byte_of(self.order.uint(from), signed));
-            } else if self.whole() {
+            } else if self.page.is_whole() {
                 let greatest =
                     if self.page.meaning == Meaning::Palette && channel == 0 { 255 } else { (1 << bits) - 1 };
                 for (pixel, to) in to.enumerate() {

@@ -256,6 +256,10 @@ fn pieces_that_share_their_bytes_take_no_longer_than_a_picture() {
         let made = make(&bytes, &settings(&[64]));
         assert!(start.elapsed().as_secs() < 10, "{compression}: {:?} {made:?}", start.elapsed());
     }
+    // Floats are read twice, and of 8 bytes there are more than of pixels in a picture.
+    let floats = File { width: 9000, height: 9000, rows: 1, stored: Some(vec![0]), ..grey(64, [0, 0]) };
+    let error = make(&floats.with(339, &[3]).written(), &settings(&[64])).unwrap_err();
+    assert!(error.to_string().contains("648 MB of samples"), "{error}");
     // A tile is larger than what may be decoded, and so are all tiles of a thin picture.
     for (width, height, tile) in [(1, 1, (60_000, 60_000)), (1, 100_000, (16_000, 16))] {
         let file = File { width, height, ..grey(8, [0, 0]) }.with(322, &[tile.0]).with(323, &[tile.1]);
