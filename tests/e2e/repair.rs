@@ -68,7 +68,7 @@ fn an_image_is_shown_until_it_is_deleted_and_a_second_delete_finds_none() {
     let outputs = stack.outputs();
     let data = STANDARD.encode(std::fs::read(&pictures()[0]).unwrap());
     let uploaded = outputs.post(&json!({"fileName": "a.jpg", "data": data}));
-    let location = uploaded.header("location").to_owned();
+    let location = format!("/images/{}", uploaded.json()["imageId"].as_str().unwrap());
     let shown = outputs.get(&location);
     assert_eq!((shown.status, &shown.json()["imageId"]), (200, &uploaded.json()["imageId"]));
 
