@@ -65,7 +65,7 @@ impl Store {
     pub async fn put(&self, record: &Record, bytes: Bytes) -> Result<(), Reject> {
         let sha256 = record.sha256.unwrap_or_else(|| Sha256::of(&bytes));
         let mut headers = headers(record, Some(sha256));
-        headers.push(("content-disposition".into(), record.file_name.content_disposition()));
+        headers.push(("content-disposition".into(), record.file_name.content_disposition(record.format)));
         let path = path(record);
         match self.client.send(Call { method: "PUT", path, headers, body: bytes, sha256 }).await {
             Ok(_) => Ok(()),
@@ -110,7 +110,7 @@ impl Store {
 
     /// Signs a GET that saves the image under its own name.
     pub fn download_link(&self, record: &Record, now: Timestamp) -> Link {
-        let disposition = record.file_name.content_disposition();
+        let disposition = record.file_name.content_disposition(record.format);
         let query = Some(("response-content-disposition", disposition.as_str()));
         link(self.signer.download_url(&path(record), query, now, LINK_LIFE), now)
     }

@@ -103,20 +103,31 @@ pub const PUBLIC_OWNER: &str = "public";
 /// around it must fit the 6 MiB that Lambda takes.
 pub const INLINE_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Media types that API Gateway hands over as base64 of the raw body. Never `application/json`,
-/// which would be base64-encoded a second time, and never `*/*`, which holds it.
-pub const BINARY_MEDIA_TYPES: [&str; 11] = [
+/// Media types that API Gateway hands over as base64 of the raw body: every name of an image that is
+/// taken. Never `application/json`, which would be base64-encoded a second time, and never `*/*`, which
+/// holds it.
+pub const BINARY_MEDIA_TYPES: [&str; 21] = [
     "application/octet-stream",
+    "image/apng",
     "image/avif",
+    "image/avif-sequence",
     "image/bmp",
     "image/gif",
     "image/heic",
+    "image/heic-sequence",
     "image/heif",
+    "image/heif-sequence",
     "image/jpeg",
     "image/jpg",
+    "image/pjpeg",
     "image/png",
+    "image/tif",
     "image/tiff",
     "image/webp",
+    "image/x-bmp",
+    "image/x-ms-bmp",
+    "image/x-png",
+    "image/x-tiff",
 ];
 
 /// Request headers that a browser may send to the API.

@@ -82,7 +82,7 @@ impl Store {
         let mut headers = headers(record, None);
         headers.retain(|(name, _)| name != "if-none-match");
         headers.extend([
-            ("content-disposition".into(), record.file_name.content_disposition()),
+            ("content-disposition".into(), record.file_name.content_disposition(record.format)),
             ("x-amz-copy-source".into(), format!("/{}/{key}", self.bucket)),
             ("x-amz-copy-source-if-match".into(), entity_tag.to_owned()),
             ("x-amz-metadata-directive".into(), "REPLACE".to_owned()),
