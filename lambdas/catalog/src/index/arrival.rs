@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::attribute;
 use uuid::Uuid;
 
@@ -32,6 +32,33 @@ impl Index {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
                 _ => Err(aws::failure(format!("settle record {}", record.image_id), error)),
             },
+        }
+    }
+
+    /// Writes a record over another one of its image, which must still be of that status and of those
+    /// bytes. `false` if it is not.
+    pub async fn replace(&self, record: &Record, there: &Record) -> Result<bool, Reject> {
+        let item = to_item(record);
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .expression_attribute_names("#status", attribute::IMAGE_STATUS)
+            .expression_attribute_names("#sha256", attribute::SHA256)
+            .expression_attribute_values(":status", status(&there.status))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        put = match there.sha256 {
+            Some(sha256) => put
+                .condition_expression("#status = :status AND #sha256 = :sha256")
+                .expression_attribute_values(":sha256", AttributeValue::S(sha256.to_string())),
+            None => put.condition_expression("#status = :status AND attribute_not_exists(#sha256)"),
+        };
+        let Err(error) = put.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            // An attempt of this very call may have written it.
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item() == Some(&item)),
+            _ => Err(aws::failure(format!("replace record {}", record.image_id), error)),
         }
     }
 
