@@ -12,7 +12,7 @@ use uuid::{NoContext, Uuid};
 use crate::derived::Derived;
 use crate::digest::Sha256;
 use crate::file_name::FileName;
-use crate::picture::{Format, Picture};
+use crate::picture::Format;
 
 /// Names of the user metadata of an object, without S3's `x-amz-meta-`.
 pub mod metadata {
@@ -90,11 +90,6 @@ impl Record {
     pub fn is_visible(&self, now: Timestamp) -> bool {
         let deleted = matches!(self.status, Status::Deleting | Status::Deleted { .. });
         !deleted && self.status.expires_at().is_none_or(|expires_at| now < expires_at)
-    }
-
-    /// Whether its sides are those of a picture.
-    pub fn is_sized(&self, picture: &Picture) -> bool {
-        matches!(self.status, Status::Ready { width, height, .. } if (width, height) == (picture.width, picture.height))
     }
 
     /// Of the image's id and format alone; no text of the caller gets into a key.

@@ -281,6 +281,33 @@ mod tests {
         Store::new(&aws, "pictures").put(&testing::record(), "abc".into()).await.unwrap();
     }
 
+    #[tokio::test]
+    async fn a_version_is_discarded_by_its_id_and_a_bucket_without_versions_has_none() {
+        let there = |version: Option<&'static str>| {
+            aws(move |call| {
+                let mut headers = vec![("etag".to_owned(), "\"1\"".to_owned())];
+                headers.push(("content-length".to_owned(), "3".to_owned()));
+                headers.push(("last-modified".to_owned(), "Mon, 23 Nov 2026 05:00:00 GMT".to_owned()));
+                headers.extend(version.map(|id| ("x-amz-version-id".to_owned(), id.to_owned())));
+                let status = if call.name == "HEAD object" { 200 } else { 204 };
+                testing::Reply { status, headers, body: Vec::new() }
+            })
+        };
+        for (version, query) in
+            [(Some("3HL4+k.qtJ/_-"), Some("versionId=3HL4%2Bk%2EqtJ%2F%5F%2D")), (None, None)]
+        {
+            let (aws, calls) = there(version);
+            let (store, key) = (Store::new(&aws, "pictures"), testing::record().object_key());
+            let piece = store.look(&key).await.unwrap().unwrap();
+            assert_eq!((piece.size, piece.version.as_deref()), (3, version));
+            assert_eq!(piece.modified_at, Some("2026-11-23T05:00:00Z".parse().unwrap()));
+            store.discard(&key, &piece).await.unwrap();
+            let call = calls.all().remove(1);
+            assert_eq!(call.name, "DELETE object");
+            assert_eq!(call.uri.split_once('?').map(|(_, query)| query), query, "{}", call.uri);
+        }
+    }
+
     #[track_caller]
     fn check_failure(result: Result<(), Reject>, busy: bool, cause: &str) {
         match result.unwrap_err() {

@@ -99,7 +99,12 @@ impl Process {
         };
         match self.examine(key, &first, Some(format), line).await? {
             Found::Image { picture, sha256, bytes } => {
-                let is_of = |it: &Record| it.sha256 == Some(sha256) && it.is_sized(&picture);
+                let sides = (picture.width, picture.height);
+                let is_of = |it: &Record| {
+                    let is_sized =
+                        matches!(it.status, Status::Ready { width, height, .. } if (width, height) == sides);
+                    it.sha256 == Some(sha256) && is_sized
+                };
                 let ready = match whole.filter(is_of) {
                     Some(ready) => Some(ready),
                     None => self.complete(record, picture, sha256, &first, line).await?,

@@ -112,3 +112,48 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::digest::Sha256;
+    use crate::testing::world::World;
+    use crate::testing::{self, empty_aws};
+
+    #[tokio::test]
+    async fn a_record_is_replaced_only_while_it_is_of_the_bytes_that_were_looked_at() {
+        let world = World::default();
+        let index = Index::new(&world.aws(), "records");
+        let (old, newer) = (testing::record(), Record { size: 4, ..testing::record() });
+        let new = Record { sha256: Some(Sha256::of(b"abcd")), ..newer };
+        assert!(!index.replace(&new, &old).await.unwrap(), "there is none");
+        index.put(&old).await.unwrap();
+        // Once more, as after an answer that got lost.
+        for _ in 0..2 {
+            assert!(index.replace(&new, &old).await.unwrap());
+        }
+        let late = Record { sha256: Some(Sha256::of(b"late")), ..old.clone() };
+        assert!(!index.replace(&late, &old).await.unwrap());
+        assert_eq!(index.get(old.image_id).await.unwrap(), Some(new));
+    }
+
+    #[tokio::test]
+    async fn what_replaces_a_record_is_conditional() {
+        let (aws, calls) = empty_aws();
+        let index = Index::new(&aws, "records");
+        let (record, bare) = (testing::record(), Record { sha256: None, ..testing::record() });
+        index.replace(&record, &record).await.unwrap();
+        index.replace(&record, &bare).await.unwrap();
+        let [whole, bare] = <[_; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());
+        assert_eq!(whole["ConditionExpression"], "#status = :status AND #sha256 = :sha256");
+        assert_eq!(whole["ExpressionAttributeValues"][":status"], json!({ "S": "ready" }));
+        assert_eq!(bare["ConditionExpression"], "#status = :status AND attribute_not_exists(#sha256)");
+        assert_eq!(bare["ExpressionAttributeValues"], json!({ ":status": { "S": "ready" } }));
+        for call in [whole, bare] {
+            let names = json!({ "#status": "ImageStatus", "#sha256": "Sha256" });
+            assert_eq!(call["ExpressionAttributeNames"], names);
+        }
+    }
+}
