@@ -11,6 +11,7 @@ What Lambda logs makes no request, so the last log lines are what a kill can los
 import argparse
 import asyncio
 import base64
+import contextvars
 import hashlib
 import json
 import logging
@@ -25,6 +26,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import persistence, responses
+from ministack.services import apigateway_v1
 
 import layers
 
@@ -33,6 +35,10 @@ READS = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Query", "Scan", "
 ITEM_WRITES = ("BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem")
 # A journal longer than this and than the snapshot it follows is folded into a new snapshot.
 JOURNAL_BYTES = 4 * 1024 * 1024
+
+
+# The path of the request that is being answered, as its client sent it.
+SENT = contextvars.ContextVar("sent", default="")
 
 
 class Durable:
@@ -46,6 +52,7 @@ class Durable:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, self.restored(send))
             return
+        SENT.set(scope["path"])
         service, operation = changes(scope) if scope["type"] == "http" else (None, "")
         if not service:
             await self.app(scope, receive, send)
@@ -180,6 +187,22 @@ def name_rpc_calls():
     ministack._ct_event_name = event_name
 
 
+def tell_paths():
+    """API Gateway tells a function what path its client sent, where MiniStack makes one up of stage and route.
+
+    So it is on a domain of one's own too, with whatever base path that has:
+    https://github.com/localstack/localstack/pull/12296 says what AWS was seen to send.
+    """
+    by_stage = apigateway_v1._build_lambda_event_v1
+
+    def event(*arguments, **named):
+        made = by_stage(*arguments, **named)
+        made["requestContext"]["path"] = SENT.get()
+        return made
+
+    apigateway_v1._build_lambda_event_v1 = event
+
+
 def changes(scope):
     """The service that a request may change, by the name in its signature, and the operation if named."""
     headers = dict(scope["headers"])
@@ -219,6 +242,7 @@ def main():
 
     layers.install()
     name_rpc_calls()
+    tell_paths()
     logging.getLogger("persistence").setLevel(logging.WARNING)
     config = Config()
     config.bind = [f"127.0.0.1:{arguments.port}"]

@@ -1,5 +1,6 @@
 //! Has `process` do what it has not done yet, for every object: old images that have no thumbnails, uploads
-//! whose event got lost, objects without a record.
+//! whose event got lost, objects without a record, or with one that says they were rejected or deleted; and
+//! finish deletions that broke off.
 //!
 //! What is done is skipped by its record, so it can be stopped and run again at any moment.
 
@@ -26,6 +27,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     pub objects: usize,
+    /// Images whose deletion broke off, by the index; `process` was asked about each.
+    pub deletions: usize,
     /// Objects that need nothing, by their records.
     pub skipped: usize,
     /// Objects that `process` was asked about, by what it answered: `done`, `unchanged`, `rejected`,
@@ -45,19 +48,55 @@ pub async fn run(
     parallelism: usize,
     progress: impl Fn(&Outcome),
 ) -> anyhow::Result<Outcome> {
-    let (start, orderly, mut outcome) = (Instant::now(), Orderly::begin(), Outcome::default());
+    let walk = Walk { aws, names, parallelism, start: Instant::now(), orderly: Orderly::begin() };
+    let mut outcome = Outcome::default();
+    let mut token = None;
+    loop {
+        let (keys, next) = dynamodb::page_of_deletions(aws, names, token).await?;
+        outcome.deletions += keys.len();
+        walk.ask(keys, &mut outcome, &progress).await?;
+        token = next;
+        if token.is_none() {
+            break;
+        }
+    }
     let mut token = None;
     loop {
         let (keys, next) = s3::objects::page_of_keys(aws, names, token).await?;
-        outcome.objects += keys.len();
+        let count = keys.len();
         let undone = undone(aws, names, keys).await?;
-        outcome.skipped = outcome.objects - undone.len() - outcome.asked();
-        let ask = async |key: String| (process(aws, names, &key).await, key);
-        let mut asked = stream::iter(undone)
+        outcome.objects += count;
+        outcome.skipped += count - undone.len();
+        walk.ask(undone, &mut outcome, &progress).await?;
+        token = next;
+        if token.is_none() {
+            return Ok(outcome);
+        }
+    }
+}
+
+struct Walk<'a> {
+    aws: &'a Aws,
+    names: &'a Names,
+    parallelism: usize,
+    start: Instant,
+    orderly: Orderly,
+}
+
+impl Walk<'_> {
+    /// Asks `process` about a page of objects, and ends in good order where the run is interrupted.
+    async fn ask(
+        &self,
+        keys: Vec<String>,
+        outcome: &mut Outcome,
+        progress: &impl Fn(&Outcome),
+    ) -> anyhow::Result<()> {
+        let ask = async |key: String| (process(self.aws, self.names, &key).await, key);
+        let mut asked = stream::iter(keys)
             // Those that run are waited for; no further one is begun.
-            .take_until(Box::pin(orderly.asked()))
+            .take_until(Box::pin(self.orderly.asked()))
             .map(ask)
-            .buffer_unordered(parallelism);
+            .buffer_unordered(self.parallelism);
         while let Some((answer, key)) = asked.next().await {
             match answer? {
                 Ok(what) => *outcome.processed.entry(what).or_default() += 1,
@@ -65,25 +104,15 @@ pub async fn run(
                     outcome.failed.insert(key, why);
                 }
             }
-            outcome.took = start.elapsed();
-            progress(&outcome);
+            outcome.took = self.start.elapsed();
+            progress(outcome);
         }
-        outcome.took = start.elapsed();
-        progress(&outcome);
-        if orderly.asked().now_or_never().is_some() {
-            return Err(Interrupted { left: None }.into());
+        outcome.took = self.start.elapsed();
+        progress(outcome);
+        match self.orderly.asked().now_or_never() {
+            Some(()) => Err(Interrupted { left: None }.into()),
+            None => Ok(()),
         }
-        if next.is_none() {
-            return Ok(outcome);
-        }
-        token = next;
-    }
-}
-
-impl Outcome {
-    /// Objects that `process` was asked about.
-    pub fn asked(&self) -> usize {
-        self.processed.values().sum::<usize>() + self.failed.len()
     }
 }
 

@@ -162,6 +162,7 @@ const TABLE: &[&str] = &[
     "dynamodb:DescribeTimeToLive",
     "dynamodb:ListTagsOfResource",
     "dynamodb:PutItem",
+    "dynamodb:Query",
     "dynamodb:TagResource",
     "dynamodb:UntagResource",
     "dynamodb:UpdateContinuousBackups",

@@ -52,9 +52,15 @@ pub async fn test(
                 return Ok(());
             }
             let location = answer.location.context("the answer to an upload has no Location")?;
-            api.expect("DELETE", &location, &[], b"", &[204, 404]).await.map(|_| ())
+            api.expect("DELETE", below_the_stage(&location), &[], b"", &[204, 404]).await.map(|_| ())
         }
     }
+}
+
+/// The image's path below the API's URL, which has the stage already. Versions that may yet be gone back
+/// to leave the stage out.
+fn below_the_stage(location: &str) -> &str {
+    location.rfind("/images/").map_or(location, |at| &location[at..])
 }
 
 struct Api<'a> {
@@ -92,6 +98,13 @@ impl Api<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_is_found_below_the_stage_wherever_a_version_says_it_is() {
+        for location in ["/images/7", "/v1/images/7", "/restapis/a/v1/_user_request_/images/7"] {
+            assert_eq!(below_the_stage(location), "/images/7");
+        }
+    }
 
     #[test]
     fn the_pixel_is_a_png() {

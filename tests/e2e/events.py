@@ -91,5 +91,38 @@ def put_record(table, image, status, *attributes):
     client("dynamodb").put_item(TableName=table, Item={name: {"S": value} for name, value in item.items()})
 
 
-FUNCTIONS = (notifications, foreign_notifications, drift_events, queue_tags, dead_letters, waiting, put_record)
+def hide_record(table, image):
+    """What a deletion does first, long ago; then it broke off."""
+    client("dynamodb").update_item(
+        TableName=table,
+        Key={"ImageID": {"S": image}},
+        UpdateExpression="SET ImageStatus = :status, #owner = :owner, UploadOrder = :order REMOVE UploadDate",
+        ExpressionAttributeNames={"#owner": "Owner"},
+        ExpressionAttributeValues={
+            ":status": {"S": "deleting"},
+            ":owner": {"S": "#deleting"},
+            ":order": {"S": f"2026-01-01T00:00:00.000Z#{image}"},
+        },
+    )
+
+
+def versions(bucket, key):
+    """How many versions of an object are kept, delete markers apart."""
+    return len(client("s3").list_object_versions(Bucket=bucket, Prefix=key).get("Versions", []))
+
+
+def copy_back(bucket, key):
+    """Copies the newest version onto its key, as somebody who wants a deleted image back does."""
+    newest = client("s3").list_object_versions(Bucket=bucket, Prefix=key)["Versions"][0]["VersionId"]
+    client("s3").copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key, "VersionId": newest})
+
+
+def put_file(bucket, key, path):
+    client("s3").upload_file(path, bucket, key)
+
+
+FUNCTIONS = (
+    notifications, foreign_notifications, drift_events, queue_tags, dead_letters, waiting, put_record,
+    hide_record, versions, copy_back, put_file,
+)
 COMMANDS = {f.__name__: f for f in FUNCTIONS}

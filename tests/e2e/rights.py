@@ -131,6 +131,7 @@ def needed(s3, dynamodb, logs, sqs):
         "process": {
             "s3:PutObject": lambda: s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"mine"),
             "s3:GetObject": lambda: s3.get_object(Bucket=BUCKET, Key=KEY),
+            "s3:DeleteObjectVersion": lambda: s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId="null"),
             "s3:DeleteObject": lambda: s3.delete_object(Bucket=BUCKET, Key=KEY),
             "s3:PutObject, a thumbnail": lambda: s3.put_object(Bucket=BUCKET, Key=THUMBNAIL, Body=b"mine"),
             "s3:DeleteObject, a thumbnail": lambda: s3.delete_object(Bucket=BUCKET, Key=THUMBNAIL),
@@ -200,7 +201,9 @@ def needless(client):
         "process": {
             "dynamodb:Query": lambda: query(dynamodb, TABLE, "OwnerIndex"),
             "s3:GetObject, a thumbnail": lambda: s3.get_object(Bucket=BUCKET, Key="thumbnails/there.webp"),
-            "s3:DeleteObjectVersion": lambda: s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId="null"),
+            "s3:DeleteObjectVersion, a thumbnail": lambda: s3.delete_object(
+                Bucket=BUCKET, Key=THUMBNAIL, VersionId="null"
+            ),
             "s3:PutBucketNotification": lambda: s3.put_bucket_notification_configuration(
                 Bucket=BUCKET, NotificationConfiguration={}
             ),

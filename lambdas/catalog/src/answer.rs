@@ -119,6 +119,16 @@ impl Answer {
         self.headers.insert(LOCATION, HeaderValue::try_from(path).expect("a UUID is ASCII"));
         self
     }
+
+    /// The same for a client that has `base` before the routes in its paths.
+    #[must_use]
+    pub fn below(mut self, base: &str) -> Answer {
+        let location = self.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        if let Some(Ok(location)) = location.map(|path| HeaderValue::try_from(format!("{base}{path}"))) {
+            self.headers.insert(LOCATION, location);
+        }
+        self
+    }
 }
 
 /// Makes answers that a browser on the allowed origin may read.

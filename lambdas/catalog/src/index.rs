@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use contract::attribute;
+use contract::{DELETING_OWNER, attribute};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
 use crate::listing::{Listing, Order, Scope};
-use crate::record::{Record, Status, Value};
+use crate::record::{Position, Record, Status, Value};
 
 mod arrival;
 pub mod claim;
@@ -90,14 +90,17 @@ impl Index {
     }
 
     /// Takes an image that clients can see, or one whose deletion broke off, out of every listing and
-    /// every answer, and returns its record.
+    /// every answer, and returns its record. Until that is buried, `OwnerIndex` has it under an owner of
+    /// its own, where `provision` finds it.
     pub async fn hide(&self, image_id: Uuid, now: Timestamp) -> Result<Option<Record>, Reject> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key(attribute::IMAGE_ID, key(image_id))
-            .update_expression("SET #status = :deleting REMOVE #date, #order, #owner, #expires")
+            .update_expression(
+                "SET #status = :deleting, #owner = :nobody, #order = :order REMOVE #date, #expires",
+            )
             .condition_expression(
                 "attribute_exists(#id) AND #status <> :deleted \
                  AND (attribute_not_exists(#expires) OR #expires > :now)",
@@ -110,6 +113,8 @@ impl Index {
             .expression_attribute_names("#expires", attribute::EXPIRES_AT)
             .expression_attribute_values(":deleting", status(&Status::Deleting))
             .expression_attribute_values(":deleted", status(&buried(now)))
+            .expression_attribute_values(":nobody", AttributeValue::S(DELETING_OWNER.to_owned()))
+            .expression_attribute_values(":order", position(image_id, now))
             .expression_attribute_values(":now", seconds(now))
             .return_values(ReturnValue::AllNew);
         match update.send().await {
@@ -127,9 +132,11 @@ impl Index {
             .update_item()
             .table_name(&self.table)
             .key(attribute::IMAGE_ID, key(record.image_id))
-            .update_expression("SET #status = :deleted, #expires = :expires")
+            .update_expression("SET #status = :deleted, #expires = :expires REMOVE #order, #owner")
             .condition_expression("#status = :deleting")
             .expression_attribute_names("#status", attribute::IMAGE_STATUS)
+            .expression_attribute_names("#order", attribute::UPLOAD_ORDER)
+            .expression_attribute_names("#owner", attribute::OWNER)
             .expression_attribute_names("#expires", attribute::EXPIRES_AT)
             .expression_attribute_values(":deleting", status(&Status::Deleting))
             .expression_attribute_values(":deleted", status(&buried(now)))
@@ -198,6 +205,10 @@ fn key(image_id: Uuid) -> AttributeValue {
 
 fn seconds(moment: Timestamp) -> AttributeValue {
     AttributeValue::N(moment.as_second().to_string())
+}
+
+fn position(image_id: Uuid, at: Timestamp) -> AttributeValue {
+    AttributeValue::S(Position { at, image_id }.to_string())
 }
 
 fn status(status: &Status) -> AttributeValue {
@@ -274,10 +285,12 @@ mod tests {
             let hidden = index.hide(id, now).await.unwrap().unwrap();
             assert_eq!(hidden, Record { status: Status::Deleting, ..testing::record() });
             assert!(world.listed().is_empty());
+            assert_eq!(world.deleting(), [id.to_string()]);
         }
         for _ in 0..2 {
             index.bury(&testing::record(), now).await.unwrap();
             assert_eq!(index.hide(id, now).await.unwrap(), None);
+            assert!(world.listed().is_empty() && world.deleting().is_empty());
         }
         let buried = index.get(id).await.unwrap().unwrap().status;
         assert_eq!(buried, Status::Deleted { expires_at: "2026-11-24T06:00:00Z".parse().unwrap() });
@@ -295,6 +308,13 @@ mod tests {
             hide["ConditionExpression"],
             "attribute_exists(#id) AND #status <> :deleted AND (attribute_not_exists(#expires) OR #expires > :now)"
         );
+        assert_eq!(
+            hide["UpdateExpression"],
+            "SET #status = :deleting, #owner = :nobody, #order = :order REMOVE #date, #expires"
+        );
+        assert_eq!(hide["ExpressionAttributeValues"][":nobody"], json!({ "S": "#deleting" }));
+        let order = json!({ "S": format!("2026-11-23T05:00:00.000Z#{}", testing::record().image_id) });
+        assert_eq!(hide["ExpressionAttributeValues"][":order"], order);
         assert_eq!(hide["ReturnValues"], "ALL_NEW");
         assert_eq!(
             hide["ExpressionAttributeNames"],
@@ -306,6 +326,10 @@ mod tests {
                 "#owner": "Owner",
                 "#expires": "ExpiresAt",
             })
+        );
+        assert_eq!(
+            bury["UpdateExpression"],
+            "SET #status = :deleted, #expires = :expires REMOVE #order, #owner"
         );
         assert_eq!(bury["ConditionExpression"], "#status = :deleting");
         assert_eq!(bury["ExpressionAttributeValues"][":expires"], json!({ "N": "1795500000" }));

@@ -163,7 +163,7 @@ impl Record {
         let name: Vec<u8> = percent_encoding::percent_decode_str(get(metadata::FILE_NAME)?).collect();
         let record = Record {
             image_id: image_of(key).context("the key holds no image id")?,
-            file_name: FileName::parse(&String::from_utf8(name)?).context("read file-name")?,
+            file_name: FileName::kept(&String::from_utf8(name)?).context("file-name is empty")?,
             format: Format::named(content_type).context("the content type is unknown")?,
             size,
             sha256: Some(Sha256::parse(get(metadata::SHA256)?).context("sha256 is no digest")?),
@@ -214,7 +214,7 @@ impl Record {
         let sha256 = lookup(attribute::SHA256).map(|text| Sha256::parse(text).context("Sha256 is no digest"));
         Ok(Record {
             image_id,
-            file_name: FileName::parse(get(attribute::FILE_NAME)?).context("read FileName")?,
+            file_name: FileName::kept(get(attribute::FILE_NAME)?).context("FileName is empty")?,
             format: Format::named(get(attribute::CONTENT_TYPE)?).context("ContentType is unknown")?,
             size: number(attribute::SIZE)?,
             sha256: sha256.transpose()?,
@@ -316,6 +316,18 @@ mod tests {
         ] {
             check_round_trip(&Record { sha256: None, status, ..ready.clone() });
         }
+    }
+
+    #[test]
+    fn a_name_that_would_be_refused_today_is_read_as_it_was_taken() {
+        let (file_name, record) = (FileName::kept("12:30 \u{3164}."), testing::record());
+        let record = Record { file_name: file_name.unwrap(), ..record };
+        check_round_trip(&record);
+        let metadata: HashMap<_, _> = record.metadata().into_iter().collect();
+        let lookup = |name: &str| metadata.get(name).map(String::as_str);
+        let rebuilt =
+            Record::from_object(&record.object_key(), record.format.media_type(), record.size, lookup);
+        assert_eq!(rebuilt.unwrap().file_name, record.file_name);
     }
 
     #[test]

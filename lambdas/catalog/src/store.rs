@@ -65,7 +65,7 @@ impl Store {
     pub async fn put(&self, record: &Record, bytes: Bytes) -> Result<(), Reject> {
         let sha256 = record.sha256.unwrap_or_else(|| Sha256::of(&bytes));
         let mut headers = headers(record, Some(sha256));
-        headers.push(("content-disposition".into(), record.file_name.content_disposition()));
+        headers.push(("content-disposition".into(), record.file_name.content_disposition(record.format)));
         let path = path(record);
         match self.client.send(Call { method: "PUT", path, headers, body: bytes, sha256 }).await {
             Ok(_) => Ok(()),
@@ -110,7 +110,7 @@ impl Store {
 
     /// Signs a GET that saves the image under its own name.
     pub fn download_link(&self, record: &Record, now: Timestamp) -> Link {
-        let disposition = record.file_name.content_disposition();
+        let disposition = record.file_name.content_disposition(record.format);
         let query = Some(("response-content-disposition", disposition.as_str()));
         link(self.signer.download_url(&path(record), query, now, LINK_LIFE), now)
     }
@@ -279,6 +279,33 @@ mod tests {
     async fn an_object_that_an_earlier_attempt_stored_is_stored() {
         let (aws, _) = aws(|_| (412, s3_error("PreconditionFailed")));
         Store::new(&aws, "pictures").put(&testing::record(), "abc".into()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_version_is_discarded_by_its_id_and_a_bucket_without_versions_has_none() {
+        let there = |version: Option<&'static str>| {
+            aws(move |call| {
+                let mut headers = vec![("etag".to_owned(), "\"1\"".to_owned())];
+                headers.push(("content-length".to_owned(), "3".to_owned()));
+                headers.push(("last-modified".to_owned(), "Mon, 23 Nov 2026 05:00:00 GMT".to_owned()));
+                headers.extend(version.map(|id| ("x-amz-version-id".to_owned(), id.to_owned())));
+                let status = if call.name == "HEAD object" { 200 } else { 204 };
+                testing::Reply { status, headers, body: Vec::new() }
+            })
+        };
+        for (version, query) in
+            [(Some("3HL4+k.qtJ/_-"), Some("versionId=3HL4%2Bk%2EqtJ%2F%5F%2D")), (None, None)]
+        {
+            let (aws, calls) = there(version);
+            let (store, key) = (Store::new(&aws, "pictures"), testing::record().object_key());
+            let piece = store.look(&key).await.unwrap().unwrap();
+            assert_eq!((piece.size, piece.version.as_deref()), (3, version));
+            assert_eq!(piece.modified_at, Some("2026-11-23T05:00:00Z".parse().unwrap()));
+            store.discard(&key, &piece).await.unwrap();
+            let call = calls.all().remove(1);
+            assert_eq!(call.name, "DELETE object");
+            assert_eq!(call.uri.split_once('?').map(|(_, query)| query), query, "{}", call.uri);
+        }
     }
 
     #[track_caller]

@@ -54,9 +54,11 @@ pub mod attribute {
     pub const EXPIRES_AT: &str = "ExpiresAt";
     /// `YYYY-MM-DD` in UTC; set only in the write that makes the record ready.
     pub const UPLOAD_DATE: &str = "UploadDate";
-    /// `{RFC 3339 in UTC with milliseconds}#{ImageID}`; set together with `UploadDate`.
+    /// `{RFC 3339 in UTC with milliseconds}#{ImageID}`; set together with `UploadDate`. Of a record that is
+    /// being deleted, when that began.
     pub const UPLOAD_ORDER: &str = "UploadOrder";
-    /// Whose image it is; set together with `UploadDate`.
+    /// Whose image it is; set together with `UploadDate`. Of a record that is being deleted,
+    /// `DELETING_OWNER`.
     pub const OWNER: &str = "Owner";
     /// Of a rejected record: why, as a sentence for the client.
     pub const REJECT_REASON: &str = "RejectReason";
@@ -81,11 +83,13 @@ pub mod attribute {
 /// UUID, so no client can read it as an image, and it is in no index.
 pub const CLAIM_PREFIX: &str = "idempotency#";
 
-/// Global secondary indexes of the table. Both are sparse: only ready records carry their keys.
+/// Global secondary indexes of the table. Both are sparse: of what clients see, only ready records carry
+/// their keys.
 pub mod index {
     /// `UploadDate` → `UploadOrder`: one UTC day.
     pub const UPLOAD_DATE: &str = "UploadDateIndex";
-    /// `Owner` → `UploadOrder`: everything, newest first, and ranges.
+    /// `Owner` → `UploadOrder`: everything, newest first, and ranges. Under `DELETING_OWNER`, what is being
+    /// deleted.
     pub const OWNER: &str = "OwnerIndex";
 }
 
@@ -99,24 +103,39 @@ pub const THUMBNAILS_PREFIX: &str = "thumbnails/";
 /// Owner of every image until there is sign-in.
 pub const PUBLIC_OWNER: &str = "public";
 
+/// Under this owner, who is nobody, `OwnerIndex` has the records of images that are being deleted, so that
+/// a deletion that broke off is found without a scan. No list is made of it.
+pub const DELETING_OWNER: &str = "#deleting";
+
 /// Largest image taken inline (JSON or raw), in decoded bytes. Base64 and the event's own JSON
 /// around it must fit the 6 MiB that Lambda takes.
 pub const INLINE_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Media types that API Gateway hands over as base64 of the raw body. Never `application/json`,
-/// which would be base64-encoded a second time, and never `*/*`, which holds it.
-pub const BINARY_MEDIA_TYPES: [&str; 11] = [
+/// Media types that API Gateway hands over as base64 of the raw body: every name of an image that is
+/// taken. Never `application/json`, which would be base64-encoded a second time, and never `*/*`, which
+/// holds it.
+pub const BINARY_MEDIA_TYPES: [&str; 21] = [
     "application/octet-stream",
+    "image/apng",
     "image/avif",
+    "image/avif-sequence",
     "image/bmp",
     "image/gif",
     "image/heic",
+    "image/heic-sequence",
     "image/heif",
+    "image/heif-sequence",
     "image/jpeg",
     "image/jpg",
+    "image/pjpeg",
     "image/png",
+    "image/tif",
     "image/tiff",
     "image/webp",
+    "image/x-bmp",
+    "image/x-ms-bmp",
+    "image/x-png",
+    "image/x-tiff",
 ];
 
 /// Request headers that a browser may send to the API.

@@ -16,6 +16,7 @@ pub struct Request {
     headers: Pairs,
     queries: Pairs,
     path: Pairs,
+    base: String,
     is_base64: bool,
     body: Vec<u8>,
 }
@@ -32,6 +33,7 @@ struct Event {
     query_string_parameters: Value,
     multi_value_query_string_parameters: Value,
     path_parameters: Value,
+    request_context: Value,
     is_base64_encoded: Value,
 }
 
@@ -53,9 +55,11 @@ impl Request {
             Some(body) => text::unescape(&mut event, body),
             None => event.clear(),
         }
+        let resource = parsed.resource.as_str().unwrap_or_default();
         Request {
             method: parsed.http_method.as_str().unwrap_or_default().to_owned(),
-            resource: parsed.resource.as_str().unwrap_or_default().to_owned(),
+            resource: resource.to_owned(),
+            base: base(parsed.request_context["path"].as_str().unwrap_or_default(), resource).to_owned(),
             headers: first(&parsed.headers, &parsed.multi_value_headers),
             queries: first(&parsed.multi_value_query_string_parameters, &parsed.query_string_parameters),
             path: pairs(&parsed.path_parameters),
@@ -71,6 +75,12 @@ impl Request {
     /// The path of the route, such as `/images/{imageId}`.
     pub fn resource(&self) -> &str {
         &self.resource
+    }
+
+    /// What stands before the routes in the paths that this client uses: the stage, `/v1`, or what a
+    /// domain of its own has in place of it, which may be nothing. It ends in no slash.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// A header; case does not matter in its name.
@@ -125,6 +135,17 @@ pub fn unrouted(resource: &str) -> Reject {
     Reject::refused(Problem::MethodNotAllowed { allow }, format!("use {allow}"))
 }
 
+/// The path as the client sent it, without as many parts at its end as the route has. Nothing if that
+/// could lead a client to another host.
+fn base<'a>(path: &'a str, resource: &str) -> &'a str {
+    let parts = resource.matches('/').count();
+    let before = |path: &'a str, _| path.rsplit_once('/').map_or("", |(before, _)| before);
+    let base = (0..parts).fold(path.trim_end_matches('/'), before);
+    let is_safe =
+        base.starts_with('/') && !base.starts_with("//") && base.bytes().all(|b| b.is_ascii_graphic());
+    if is_safe { base } else { "" }
+}
+
 fn find(pairs: &Pairs, is_wanted: impl Fn(&str) -> bool) -> Option<&str> {
     pairs.iter().find(|(key, _)| is_wanted(key)).map(|(_, value)| value.as_str())
 }
@@ -161,11 +182,12 @@ mod tests {
             "queryStringParameters": { "fileName": "last" },
             "multiValueQueryStringParameters": { "fileName": ["猫 1.png", "last"] },
             "pathParameters": { "imageId": "7" },
-            "requestContext": { "requestId": "x" },
+            "requestContext": { "requestId": "x", "path": "/v1/images/7" },
             "body": "{\"a\":\"\\\"\n猫\"}",
             "isBase64Encoded": false,
         }));
         assert_eq!((request.method(), request.resource()), ("DELETE", "/images/{imageId}"));
+        assert_eq!(request.base(), "/v1");
         assert_eq!(request.header("content-type"), Some("image/png"));
         assert_eq!(request.header("x-missing"), None);
         assert_eq!(request.query("fileName"), Some("猫 1.png"));
@@ -174,6 +196,31 @@ mod tests {
         assert_eq!(std::str::from_utf8(request.body()), Ok("{\"a\":\"\\\"\n猫\"}"));
         assert!(!request.is_base64());
         assert_eq!(request.route().as_deref(), Some("DELETE /images/{imageId}"));
+    }
+
+    /// What API Gateway tells of a request to its own domain, and to domains of the account that lead to
+    /// a stage with and without a base path, or to the API with the stage in the path.
+    #[test]
+    fn the_base_is_what_a_client_sends_before_the_route() {
+        for (path, base) in [
+            ("/v1/upload", "/v1"),
+            ("/v1/upload/", "/v1"),
+            ("/upload", ""),
+            ("/pictures/upload", "/pictures"),
+            ("/pictures/v1/upload", "/pictures/v1"),
+            ("//other.example/upload", ""),
+            ("/v1\u{7}/upload", ""),
+            ("upload", ""),
+            ("", ""),
+        ] {
+            let event = json!({ "resource": "/upload", "requestContext": { "path": path } });
+            assert_eq!(parse(&event).base(), base, "{path:?}");
+        }
+        let image = json!({ "resource": "/images/{imageId}", "requestContext": { "path": "/v1/images/7" } });
+        assert_eq!(parse(&image).base(), "/v1");
+        for context in [json!({}), json!(null), json!({ "path": 7 })] {
+            assert_eq!(parse(&json!({ "resource": "/upload", "requestContext": context })).base(), "");
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ fn changed() -> impl Strategy<Value = Value> {
             "headers": { "Content-Type": "application/json", "Idempotency-Key": "a" },
             "pathParameters": { "imageId": "019aaf2c-0000-7000-8000-000000000001" },
             "queryStringParameters": null,
+            "requestContext": { "path": "/v1/upload" },
             "body": "{\"fileName\":\"a\",\"contentType\":\"image/gif\",\"size\":1}",
             "isBase64Encoded": false,
         });
@@ -51,6 +52,8 @@ const FIELDS: &[&str] = &[
     "/pathParameters/imageId",
     "/queryStringParameters",
     "/multiValueQueryStringParameters",
+    "/requestContext",
+    "/requestContext/path",
     "/body",
     "/isBase64Encoded",
 ];

@@ -8,6 +8,7 @@ use catalog::log::{self, Line};
 use catalog::picture::{self, Far, Format, Picture};
 use catalog::record::{Record, Status, image_of, metadata};
 use catalog::store::object::Piece;
+use contract::PUBLIC_OWNER;
 use jiff::SignedDuration;
 
 use crate::handler::{Outcome, Process, Step};
@@ -21,7 +22,7 @@ const HEADER_READS: usize = 2;
 /// How long a client can read why its image was rejected.
 const REJECTED_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How old the moment in an object's metadata may be to become that of its record.
-const RECENT: SignedDuration = SignedDuration::from_mins(1);
+pub(crate) const RECENT: SignedDuration = SignedDuration::from_mins(1);
 
 /// What an object turned out to be.
 enum Found {
@@ -45,16 +46,16 @@ impl Process {
         line.bytes(first.size);
         if first.size != pending.size {
             let reason = format!("announced as {} bytes, but {} arrived", pending.size, first.size);
-            return self.reject(pending, reason, line).await;
+            return self.reject(pending, &first, reason, line).await;
         }
         let (picture, sha256, bytes) = match self.examine(&key, &first, Some(pending.format), line).await? {
             Found::Image { picture, sha256, bytes } => (picture, sha256, bytes),
-            Found::Refused(reason) => return self.reject(pending, reason, line).await,
+            Found::Refused(reason) => return self.reject(pending, &first, reason, line).await,
             Found::Gone => return Ok(Step::End(Outcome::Gone)),
         };
         if pending.sha256.is_some_and(|announced| announced != sha256) {
             let reason = format!("announced with another SHA-256 than {sha256}, which its bytes have");
-            return self.reject(pending, reason, line).await;
+            return self.reject(pending, &first, reason, line).await;
         }
         let Some(ready) = self.complete(pending, picture, sha256, &first, line).await? else {
             return Ok(Step::End(Outcome::Gone));
@@ -66,8 +67,9 @@ impl Process {
         self.derive(&ready, bytes, line).await
     }
 
-    /// Gives an object without a record the one that its metadata tells of, or that its bytes do.
-    pub(crate) async fn adopt(&self, key: &str, line: &Line) -> Result<Step, Reject> {
+    /// Gives an object the record that its metadata tells of, or that its bytes do: one that has none, or
+    /// one whose record, `over`, is of what was there before.
+    pub(crate) async fn adopt(&self, key: &str, over: Option<Record>, line: &Line) -> Result<Step, Reject> {
         let left = Ok(Step::End(Outcome::Left));
         let extension = key.rsplit_once('.').map(|(_, extension)| extension);
         let format = Format::ALL.into_iter().find(|format| Some(format.extension()) == extension);
@@ -77,55 +79,83 @@ impl Process {
         };
         line.bytes(first.size);
         let told = |name: &str| first.metadata.get(name).map(String::as_str);
-        if let Ok(record) = Record::from_object(key, &first.content_type, first.size, told) {
-            return self.adopt_as(&record, None, line).await;
+        let whole = Record::from_object(key, &first.content_type, first.size, told).ok();
+        if let (Some(record), None) = (&whole, &over) {
+            return self.adopt_as(record, over.as_ref(), None, line).await;
         }
         // Its record has expired, or somebody put it there by hand.
         let was_announced = told(metadata::FILE_NAME).is_some();
         let name = told(metadata::FILE_NAME).unwrap_or_default();
         let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
-        let name = FileName::parse(&name).or_else(|_| FileName::parse(key.rsplit('/').next().unwrap_or(key)));
-        let Ok(file_name) = name else { return left };
+        let name = FileName::parse(&name).ok().or_else(|| Some(over.as_ref()?.file_name.clone()));
+        let Some(file_name) = name.or_else(|| FileName::kept(key.rsplit('/').next()?)) else { return left };
         let record = Record {
             image_id,
             file_name,
             format,
             size: first.size,
             sha256: None,
-            created_at: (self.clock)(),
-            status: Status::Deleting,
+            created_at: over.as_ref().map_or_else(self.clock, |over| over.created_at),
+            status: over.as_ref().map_or(Status::Deleting, |over| over.status.clone()),
             derived: None,
         };
         match self.examine(key, &first, Some(format), line).await? {
             Found::Image { picture, sha256, bytes } => {
-                match self.complete(record, picture, sha256, &first, line).await? {
-                    Some(ready) => self.adopt_as(&ready, bytes, line).await,
+                let sides = (picture.width, picture.height);
+                let is_of = |it: &Record| {
+                    let is_sized =
+                        matches!(it.status, Status::Ready { width, height, .. } if (width, height) == sides);
+                    it.sha256 == Some(sha256) && is_sized
+                };
+                let ready = match whole.filter(is_of) {
+                    Some(ready) => Some(ready),
+                    None => self.complete(record, picture, sha256, &first, line).await?,
+                };
+                match ready {
+                    Some(ready) => self.adopt_as(&ready, over.as_ref(), bytes, line).await,
                     None => Ok(Step::End(Outcome::Gone)),
                 }
             }
-            Found::Refused(reason) if was_announced => {
-                let rejected = Record { status: self.rejected(reason), ..record };
-                if line.timed("dynamodbPutMs", self.index.put(&rejected)).await?.is_some() {
-                    return Ok(Step::LookAgain);
+            Found::Refused(reason) => match over {
+                Some(over) => self.refuse(over, reason, line).await,
+                None if was_announced => {
+                    let rejected = Record { status: self.rejected(reason), ..record };
+                    if line.timed("dynamodbPutMs", self.index.put(&rejected)).await?.is_some() {
+                        return Ok(Step::LookAgain);
+                    }
+                    self.discard(&rejected, &first, line).await?;
+                    Ok(Step::End(Outcome::Rejected))
                 }
-                line.timed("s3DeleteMs", self.store.delete(&rejected)).await?;
-                Ok(Step::End(Outcome::Rejected))
-            }
-            Found::Refused(reason) => {
-                log::failure(&anyhow::anyhow!("{key} has no record and gets none: {reason}"));
-                left
-            }
+                None => {
+                    log::failure(&anyhow::anyhow!("{key} has no record and gets none: {reason}"));
+                    left
+                }
+            },
             Found::Gone => Ok(Step::End(Outcome::Gone)),
         }
     }
 
     /// An upload that failed halfway takes its object back first and its record second, so a record
     /// that is written here stays only if the object is still there after that.
-    async fn adopt_as(&self, record: &Record, bytes: Option<Vec<u8>>, line: &Line) -> Result<Step, Reject> {
-        if line.timed("dynamodbPutMs", self.index.put(record)).await?.is_some() {
+    async fn adopt_as(
+        &self,
+        record: &Record,
+        over: Option<&Record>,
+        bytes: Option<Vec<u8>>,
+        line: &Line,
+    ) -> Result<Step, Reject> {
+        let is_written = match over {
+            None => line.timed("dynamodbPutMs", self.index.put(record)).await?.is_none(),
+            Some(over) => {
+                // Those of other bytes; what is made of these may be fewer.
+                self.remove_thumbnails(over, line).await?;
+                line.timed("dynamodbPutMs", self.index.replace(record, over)).await?
+            }
+        };
+        if !is_written {
             return Ok(Step::LookAgain);
         }
-        if !line.timed("s3HeadMs", self.store.has(&record.object_key())).await? {
+        if line.timed("s3HeadMs", self.store.look(&record.object_key())).await?.is_none() {
             self.index.forget(record).await?;
             return Ok(Step::End(Outcome::Gone));
         }
@@ -143,6 +173,11 @@ impl Process {
         line: &Line,
     ) -> Result<Option<Record>, Reject> {
         let now = (self.clock)();
+        // An image whose bytes were exchanged stays where it was in every listing.
+        let (at, owner) = match &record.status {
+            Status::Ready { ready_at, owner, .. } => (*ready_at, owner.clone()),
+            _ => (now, PUBLIC_OWNER.to_owned()),
+        };
         let ready = |status| Record { sha256: Some(sha256), status, ..record.clone() };
         // An earlier delivery of the event may have got this far, or may be right here.
         let told = |name: &str| first.metadata.get(name).map(String::as_str);
@@ -155,18 +190,41 @@ impl Process {
         {
             return Ok(Some(ready(there.status)));
         }
-        let ready = ready(Status::ready(picture.width, picture.height, now));
+        let Picture { width, height, .. } = picture;
+        let ready = ready(Status::Ready { width, height, ready_at: at, owner });
         let completed = line.timed("s3CopyMs", self.store.complete(&ready, &first.entity_tag)).await?;
         Ok(completed.then_some(ready))
     }
 
-    async fn reject(&self, pending: Record, reason: String, line: &Line) -> Result<Step, Reject> {
+    async fn reject(
+        &self,
+        pending: Record,
+        first: &Piece,
+        reason: String,
+        line: &Line,
+    ) -> Result<Step, Reject> {
         let rejected = Record { status: self.rejected(reason), ..pending };
         if !line.timed("dynamodbPutMs", self.index.settle(&rejected)).await? {
             return Ok(Step::LookAgain);
         }
-        line.timed("s3DeleteMs", self.store.delete(&rejected)).await?;
+        self.discard(&rejected, first, line).await?;
         Ok(Step::End(Outcome::Rejected))
+    }
+
+    /// Of an object that was put by hand where an image is or was, and is none: it stays, and no list has
+    /// it. Its record says why for a week.
+    async fn refuse(&self, over: Record, reason: String, line: &Line) -> Result<Step, Reject> {
+        let key = over.object_key();
+        line.remark(format!("no image any more: {reason}"));
+        log::failure(&anyhow::anyhow!("{key} was put there by hand and is no image: {reason}"));
+        if matches!(over.status, Status::Ready { .. }) {
+            let rejected = Record { status: self.rejected(reason), derived: None, ..over.clone() };
+            if !line.timed("dynamodbPutMs", self.index.replace(&rejected, &over)).await? {
+                return Ok(Step::LookAgain);
+            }
+        }
+        self.remove_thumbnails(&over, line).await?;
+        Ok(Step::End(Outcome::Left))
     }
 
     fn rejected(&self, reason: String) -> Status {

@@ -32,6 +32,19 @@ struct Bucket {
 #[derive(Debug, Deserialize)]
 struct Object {
     key: String,
+    #[serde(rename = "versionId")]
+    version: Option<String>,
+}
+
+/// How an object came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By one request, as a presigned URL allows it.
+    Put,
+    /// S3 made it of another object, as it does when `process` itself completes one.
+    Copied,
+    /// In parts or by a form, which no URL of ours allows.
+    Otherwise,
 }
 
 /// An object that is new.
@@ -39,8 +52,9 @@ struct Object {
 pub(crate) struct Arrival {
     pub(crate) bucket: String,
     pub(crate) key: String,
-    /// Whether S3 made it of another object, as it does when `process` itself completes one.
-    pub(crate) copied: bool,
+    pub(crate) way: Way,
+    /// Which version of the object this is about, where that is told.
+    pub(crate) version: Option<String>,
 }
 
 impl Event {
@@ -51,8 +65,12 @@ impl Event {
             // Keys come as in an HTML form: `+` is a space.
             let key = s3.object.key.replace('+', " ");
             let key = percent_decode_str(&key).decode_utf8_lossy().into_owned();
-            let arrival =
-                Arrival { bucket: s3.bucket.name, key, copied: name.ends_with("ObjectCreated:Copy") };
+            let way = match name.rsplit_once("ObjectCreated:") {
+                Some((_, "Put")) => Way::Put,
+                Some((_, "Copy")) => Way::Copied,
+                _ => Way::Otherwise,
+            };
+            let arrival = Arrival { bucket: s3.bucket.name, key, way, version: s3.object.version };
             if !arrivals.contains(&arrival) {
                 arrivals.push(arrival);
             }
@@ -77,17 +95,30 @@ mod tests {
             json!({
                 "eventVersion": "2.1",
                 "eventName": name,
-                "s3": { "bucket": { "name": "pictures" }, "object": { "key": key, "size": 70 } },
+                "s3": {
+                    "bucket": { "name": "pictures" },
+                    "object": { "key": key, "size": 70, "versionId": "1.a" },
+                },
             })
         };
         let event = json!({ "Records": [
             record("ObjectCreated:Put", "uploads/a+b%2B%E7%8C%AB.png"),
             record("ObjectCreated:Put", "uploads/a+b%2B%E7%8C%AB.png"),
             record("ObjectCreated:Copy", "uploads/x.png"),
+            record("ObjectCreated:CompleteMultipartUpload", "uploads/x.png"),
         ]});
-        let arrival =
-            |key: &str, copied| Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), copied };
-        assert_eq!(arrivals(&event), [arrival("uploads/a b+猫.png", false), arrival("uploads/x.png", true)]);
+        let arrival = |key: &str, way| {
+            let (bucket, key, version) = ("pictures".to_owned(), key.to_owned(), Some("1.a".to_owned()));
+            Arrival { bucket, key, way, version }
+        };
+        assert_eq!(
+            arrivals(&event),
+            [
+                arrival("uploads/a b+猫.png", Way::Put),
+                arrival("uploads/x.png", Way::Copied),
+                arrival("uploads/x.png", Way::Otherwise),
+            ]
+        );
     }
 
     #[test]

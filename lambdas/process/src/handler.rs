@@ -10,7 +10,7 @@ use catalog::store::Store;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::event::Arrival;
+use crate::event::{Arrival, Way};
 use crate::thumbnails::Maker;
 
 /// How often others may be faster before the event is left to its next delivery.
@@ -70,7 +70,7 @@ impl Process {
             return Ok(Outcome::Left);
         };
         line.image(image_id);
-        if !arrival.copied {
+        if arrival.way != Way::Copied {
             // It starts while S3 and DynamoDB are waited for. Where it cannot, that is told when it is needed.
             self.maker.decoder.prepare().ok();
         }
@@ -85,31 +85,25 @@ impl Process {
     }
 
     async fn step(&self, record: Option<Record>, arrival: &Arrival, line: &Line) -> Result<Step, Reject> {
-        let Some(record) = record else { return self.adopt(&arrival.key, line).await };
+        let Some(record) = record else { return self.adopt(&arrival.key, None, line).await };
         if record.object_key() != arrival.key {
             return Ok(Step::End(Outcome::Left));
         }
         match &record.status {
             // This function copies an object that it finishes, and hears of that while it is still at
             // work, or will be once more.
-            Status::Pending { .. } | Status::Ready { .. } if arrival.copied => {
-                Ok(Step::End(Outcome::Unchanged))
-            }
+            Status::Pending { .. } if arrival.way == Way::Copied => Ok(Step::End(Outcome::Unchanged)),
             Status::Pending { .. } => self.finish(record, line).await,
-            Status::Ready { .. } if record.derived.is_some() => Ok(Step::End(Outcome::Unchanged)),
-            Status::Ready { .. } => self.derive(&record, None, line).await,
-            // What arrives for an image that is gone arrived too late, or its deletion broke off.
-            Status::Rejected { .. } | Status::Deleting | Status::Deleted { .. } => {
-                self.remove(&record, line).await?;
+            Status::Ready { .. } => self.hold(record, arrival, line).await,
+            Status::Rejected { .. } | Status::Deleted { .. } => self.late(record, arrival, line).await,
+            // A client is deleting it, or its deletion broke off. Two may do that side by side.
+            Status::Deleting => {
+                line.timed("s3DeleteMs", self.store.delete(&record)).await?;
+                self.remove_thumbnails(&record, line).await?;
+                line.timed("dynamodbUpdateMs", self.index.bury(&record, (self.clock)())).await?;
                 Ok(Step::End(Outcome::Gone))
             }
         }
-    }
-
-    /// Deletes an object and what may have been made of it.
-    pub(crate) async fn remove(&self, record: &Record, line: &Line) -> Result<(), Reject> {
-        line.timed("s3DeleteMs", self.store.delete(record)).await?;
-        self.remove_thumbnails(record, line).await
     }
 }
 
@@ -124,9 +118,9 @@ pub(crate) mod tests {
 
     use super::*;
 
-    const ID: &str = "019aaf2c-0000-7000-8000-000000000001";
+    pub(crate) const ID: &str = "019aaf2c-0000-7000-8000-000000000001";
     pub(crate) const KEY: &str = "uploads/019aaf2c-0000-7000-8000-000000000001.jpg";
-    const NOW: &str = "2026-11-23T05:00:00.000Z";
+    pub(crate) const NOW: &str = "2026-11-23T05:00:00.000Z";
     pub(crate) const COFFEE: &[u8] = include_bytes!("../../../tests/images/coffee.jpg");
     pub(crate) const HEIC: &[u8] = include_bytes!("../../../tests/images/chelsea.heic");
 
@@ -160,9 +154,9 @@ pub(crate) mod tests {
     pub(crate) async fn run_as(
         process: &Process,
         key: &str,
-        copied: bool,
+        way: Way,
     ) -> (Result<Outcome, Reject>, Value) {
-        let arrival = Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), copied };
+        let arrival = Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), way, version: None };
         let line = Line::new("request", "cloudpix-process", false);
         let outcome = process.process(&arrival, &line).await;
         let name = outcome.as_ref().ok().copied().map(Outcome::name);
@@ -170,7 +164,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) async fn run(world: &World, key: &str) -> Outcome {
-        run_as(&over(world), key, false).await.0.unwrap()
+        run_as(&over(world), key, Way::Put).await.0.unwrap()
     }
 
     /// A record of `coffee.jpg`, announced an hour ago.
@@ -202,7 +196,7 @@ pub(crate) mod tests {
     }
 
     #[track_caller]
-    fn check_whole(world: &World, record: &Record) {
+    pub(crate) fn check_whole(world: &World, record: &Record) {
         let ready = NOW.parse().unwrap();
         assert_eq!(record.status, Status::ready(600, 400, ready));
         assert_eq!(record.sha256, Some(catalog::digest::Sha256::of(COFFEE)));
@@ -232,7 +226,7 @@ pub(crate) mod tests {
         let world = World::default();
         announce(&world, &pending()).await;
         send(&world, COFFEE);
-        let (outcome, line) = run_as(&over(&world), KEY, false).await;
+        let (outcome, line) = run_as(&over(&world), KEY, Way::Put).await;
         assert_eq!(outcome.unwrap(), Outcome::Done);
         assert_eq!(
             world.calls(),
@@ -242,10 +236,10 @@ pub(crate) mod tests {
         assert_eq!((&line["bytes"], &line["Uploads"]), (&json!(COFFEE.len()), &json!(1)));
         check_whole(&world, &record(&world).await.unwrap());
         // Delivered again, and told of the copy.
-        for copied in [false, true] {
-            let (outcome, _) = run_as(&over(&world), KEY, copied).await;
+        for way in [Way::Put, Way::Copied] {
+            let (outcome, _) = run_as(&over(&world), KEY, way).await;
             assert_eq!(outcome.unwrap(), Outcome::Unchanged);
-            assert_eq!(world.calls(), ["GetItem"]);
+            assert_eq!(world.calls(), ["GetItem", "HEAD object"]);
             world.breaks(None);
         }
     }
@@ -289,10 +283,12 @@ pub(crate) mod tests {
             assert!(found.contains(reason), "{found}");
             assert_eq!(expires_at.to_string(), "2026-11-30T05:00:00Z");
             assert!(world.objects().is_empty() && world.listed().is_empty());
+            assert_eq!(world.versions(KEY), 0);
             // Its URL may still be good for another try, but the record has been judged.
             send(&world, COFFEE);
             assert_eq!(run(&world, KEY).await, Outcome::Gone);
             assert!(world.objects().is_empty());
+            assert_eq!(world.versions(KEY), 0);
         }
     }
 
@@ -302,7 +298,7 @@ pub(crate) mod tests {
         announce(&world, &pending()).await;
         send(&world, COFFEE);
         let small = Process { max_pixels: 239_999, ..over(&world) };
-        assert_eq!(run_as(&small, KEY, false).await.0.unwrap(), Outcome::Rejected);
+        assert_eq!(run_as(&small, KEY, Way::Put).await.0.unwrap(), Outcome::Rejected);
         assert!(world.objects().is_empty());
     }
 
@@ -314,7 +310,7 @@ pub(crate) mod tests {
                 announce(&world, &pending()).await;
                 send(&world, COFFEE);
                 world.breaks(Some(Break { at, takes_effect }));
-                run_as(&over(&world), KEY, false).await.0.unwrap_err();
+                run_as(&over(&world), KEY, Way::Put).await.0.unwrap_err();
                 world.breaks(None);
                 let outcome = run(&world, KEY).await;
                 let expected =
@@ -333,7 +329,7 @@ pub(crate) mod tests {
                 announce(&world, &Record { size: 3, ..pending() }).await;
                 send(&world, COFFEE);
                 world.breaks(Some(Break { at, takes_effect }));
-                run_as(&over(&world), KEY, false).await.0.unwrap_err();
+                run_as(&over(&world), KEY, Way::Put).await.0.unwrap_err();
                 world.breaks(None);
                 run(&world, KEY).await;
                 assert_eq!(record(&world).await.unwrap().status.name(), "rejected", "{at} {takes_effect}");
@@ -350,7 +346,7 @@ pub(crate) mod tests {
             announce(&world, &pending()).await;
             send(&world, COFFEE);
             world.breaks(Some(Break { at: after, takes_effect: true }));
-            run_as(&over(&world), KEY, false).await.0.unwrap_err();
+            run_as(&over(&world), KEY, Way::Put).await.0.unwrap_err();
             world.breaks(None);
             let (index, store) = (over(&world).index, over(&world).store);
             let (now, id) = (NOW.parse().unwrap(), ID.parse().unwrap());
@@ -372,7 +368,7 @@ pub(crate) mod tests {
         let finished = record(&world).await.unwrap();
         over(&world).index.delete(&finished).await.unwrap();
         // A copy of a whole object, by hand.
-        assert_eq!(run_as(&over(&world), KEY, true).await.0.unwrap(), Outcome::Done);
+        assert_eq!(run_as(&over(&world), KEY, Way::Copied).await.0.unwrap(), Outcome::Done);
         let adopted = record(&world).await.unwrap();
         let created_at = finished.created_at;
         assert_eq!(Record { created_at, ..adopted }, finished);
@@ -400,7 +396,7 @@ pub(crate) mod tests {
         assert_eq!(run(&world, KEY).await, Outcome::Left);
         assert_eq!(world.objects().len(), 5);
         let elsewhere = Process { bucket: "other".to_owned(), ..over(&world) };
-        assert_eq!(run_as(&elsewhere, KEY, false).await.0.unwrap(), Outcome::Left);
+        assert_eq!(run_as(&elsewhere, KEY, Way::Put).await.0.unwrap(), Outcome::Left);
         // Another object beside the one that the record names.
         announce(&world, &pending()).await;
         let beside = KEY.replace("jpg", "png");
@@ -437,7 +433,7 @@ pub(crate) mod tests {
         let world = World::default();
         announce(&world, &pending()).await;
         send(&world, COFFEE);
-        let (outcome, line) = run_as(&Process { max_held: 1000, ..over(&world) }, KEY, false).await;
+        let (outcome, line) = run_as(&Process { max_held: 1000, ..over(&world) }, KEY, Way::Put).await;
         assert_eq!(outcome.unwrap(), Outcome::Done);
         assert_eq!(line["remarks"], json!(["no thumbnails: 56809 bytes do not fit in memory"]));
         let ready = record(&world).await.unwrap();

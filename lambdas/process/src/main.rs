@@ -26,6 +26,7 @@ use crate::thumbnails::Maker;
 mod arrival;
 mod event;
 mod handler;
+mod later;
 mod settings;
 mod thumbnails;
 

@@ -156,6 +156,7 @@ mod tests {
     use catalog::testing::world::World;
 
     use super::*;
+    use crate::event::Way;
     use crate::handler::tests::{COFFEE, KEY, announce, over, pending, record, run_as, send};
 
     #[test]
@@ -174,17 +175,17 @@ mod tests {
         let picture = [COFFEE, b"\0abort"].concat();
         announce(&world, &Record { size: picture.len() as u64, ..pending() }).await;
         send(&world, &picture);
-        let (outcome, line) = run_as(&process, KEY, false).await;
+        let (outcome, line) = run_as(&process, KEY, Way::Put).await;
         assert_eq!(outcome.unwrap(), Outcome::Done);
         assert_eq!(line["remarks"][0], "no thumbnails: its decoder died of signal 6");
         let ready = record(&world).await.unwrap();
         assert_eq!(ready.derived.as_ref().unwrap().thumbnails, Thumbnails::default());
         // There is nothing left to do, for `backfill` neither, and the next one is none the worse.
-        assert_eq!(run_as(&process, KEY, false).await.0.unwrap(), Outcome::Unchanged);
+        assert_eq!(run_as(&process, KEY, Way::Put).await.0.unwrap(), Outcome::Unchanged);
         process.index.delete(&ready).await.unwrap();
         announce(&world, &pending()).await;
         send(&world, COFFEE);
-        assert_eq!(run_as(&process, KEY, false).await.0.unwrap(), Outcome::Done);
+        assert_eq!(run_as(&process, KEY, Way::Put).await.0.unwrap(), Outcome::Done);
         assert_eq!(record(&world).await.unwrap().derived.unwrap().thumbnails.all.len(), 2);
     }
 
@@ -195,9 +196,9 @@ mod tests {
         announce(&world, &pending()).await;
         send(&world, COFFEE);
         process.maker.until(Instant::now() + Duration::from_millis(900));
-        run_as(&process, KEY, false).await.0.unwrap_err();
+        run_as(&process, KEY, Way::Put).await.0.unwrap_err();
         assert_eq!(record(&world).await.unwrap().derived, None);
         process.maker.until(Instant::now() + Duration::from_mins(1));
-        assert_eq!(run_as(&process, KEY, false).await.0.unwrap(), Outcome::Done);
+        assert_eq!(run_as(&process, KEY, Way::Put).await.0.unwrap(), Outcome::Done);
     }
 }

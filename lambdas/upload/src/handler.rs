@@ -70,6 +70,7 @@ pub(crate) mod tests {
         let mut whole = json!({
             "httpMethod": "POST",
             "resource": "/upload",
+            "requestContext": { "path": "/v1/upload" },
             "headers": { "Content-Type": "application/json" },
         });
         whole.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
@@ -99,7 +100,7 @@ pub(crate) mod tests {
         assert_eq!(status, 201);
         assert_eq!(calls.names(), ["PUT object", "PutItem"]);
         let id = image["imageId"].as_str().unwrap().to_owned();
-        assert_eq!(response.headers["location"], format!("/images/{id}"));
+        assert_eq!(response.headers["location"], format!("/v1/images/{id}"));
         let url = image["downloadUrl"].take();
         assert!(url.as_str().unwrap().contains(&format!("/uploads/{id}.png?")), "{url}");
         assert_eq!(
@@ -134,7 +135,7 @@ pub(crate) mod tests {
         let (status, response, answer) = send(&upload, &json!({ "body": body })).await;
         assert_eq!(status, 201);
         let id = answer["imageId"].as_str().unwrap();
-        assert_eq!(response.headers["location"], format!("/images/{id}"));
+        assert_eq!(response.headers["location"], format!("/v1/images/{id}"));
         assert_eq!(
             answer,
             json!({

@@ -130,7 +130,8 @@ fn hold_promises(inline: &Inline, size: Option<u64>, sha256: Option<Sha256>) -> 
 }
 
 fn fields(body: &[u8]) -> Result<Fields<'_>, Reject> {
-    let object = body.trim_ascii_start();
+    // A parser may skip a byte order mark: <https://www.rfc-editor.org/rfc/rfc8259#section-8.1>.
+    let object = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body).trim_ascii_start();
     if object.is_empty() {
         return Err(Reject::invalid("body", "the body is empty"));
     }
@@ -151,16 +152,28 @@ fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Option<C
 
 fn size(value: Option<&RawValue>) -> Result<Option<u64>, Reject> {
     let invalid = || Reject::invalid("size", "size must be a whole number of bytes above 0");
-    let parsed = value.map(|value| without_zeros(value.get()).parse().map_err(|_| invalid())).transpose()?;
+    let parsed = value.map(|value| whole_number(value.get()).ok_or_else(invalid)).transpose()?;
     if parsed == Some(0) { Err(invalid()) } else { Ok(parsed) }
 }
 
-/// JSON Schema counts `5.0` as a whole number too, and some clients know no other numbers.
-fn without_zeros(number: &str) -> &str {
-    match number.split_once('.') {
-        Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => whole,
-        _ => number,
+/// A JSON number that is a whole one, however it is written: JSON Schema counts `5.0` and `1e+05` too,
+/// and some clients know no other numbers. It is read digit by digit, since a float would round it.
+fn whole_number(json: &str) -> Option<u64> {
+    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
+    let exponent: i64 = exponent.parse().ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    let significant = digits.trim_end_matches('0');
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
     }
+    if significant.is_empty() {
+        return Some(0);
+    }
+    let places =
+        i64::try_from(digits.len() - significant.len()).ok()? - i64::try_from(fraction.len()).ok()?;
+    let power = u32::try_from(exponent.checked_add(places)?).ok()?;
+    significant.parse::<u64>().ok()?.checked_mul(10u64.checked_pow(power)?)
 }
 
 #[cfg(test)]
@@ -212,6 +225,41 @@ mod tests {
         let other = ABC_SHA256.replace('b', "c");
         let other = with(&format!(r#""sha256":"{other}""#));
         check_refused(other, Problem::BadRequest, "sha256", "the SHA-256 of data is ba78");
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (json, number) in [
+            ("100", Some(100)),
+            ("5.0", Some(5)),
+            ("1e+05", Some(100_000)),
+            ("1E5", Some(100_000)),
+            ("12.5e1", Some(125)),
+            ("12500e-2", Some(125)),
+            ("0.00000001e10", Some(100)),
+            ("9007199254740993", Some(9_007_199_254_740_993)),
+            ("9007199254740993.0e0", Some(9_007_199_254_740_993)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("1844674407370955161.5e1", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("2e19", None),
+            ("1e20", None),
+            ("1e99999999999999999999", None),
+            ("1e-9223372036854775808", None),
+            ("0e5", Some(0)),
+            ("0.000", Some(0)),
+            ("1.5", None),
+            ("12e-1", None),
+            ("-1", None),
+            ("-1e2", None),
+            ("true", None),
+            ("[1]", None),
+            ("\"1\"", None),
+            ("\"1e5\"", None),
+            ("{\"e\":1.0}", None),
+        ] {
+            assert_eq!(whole_number(json), number, "{json}");
+        }
     }
 
     #[test]

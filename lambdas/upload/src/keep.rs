@@ -33,12 +33,14 @@ const GRACE: SignedDuration = SignedDuration::from_hours(1);
 impl Upload {
     pub(crate) async fn keep(&self, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
         let key = request.header(claim::HEADER).map(Key::parse).transpose()?;
+        let base = request.base().to_owned();
         let asked = request::parse(request, self.max_upload_bytes)?;
         let fingerprint = key.map(|key| (key, asked.fingerprint()));
-        match asked {
+        let answer = match asked {
             Asked::Inline(inline) => self.take(inline, fingerprint, line, now).await,
             Asked::Announced(announced) => self.await_upload(announced, fingerprint, line, now).await,
-        }
+        };
+        answer.map(|answer| answer.below(&base))
     }
 
     /// Stores an image that came along, and answers once all of it is there.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use catalog::answer::{Problem, Reject};
 use catalog::file_name::{self, FileName};
+use contract::BINARY_MEDIA_TYPES;
 use gateway::request::Request;
 
 use crate::asked::{ANY_BYTES, Asked, Inline, known_format};
@@ -30,6 +31,14 @@ pub(crate) fn parse(request: Request, max_upload_bytes: u64) -> Result<Asked, Re
 
 fn from_bytes(request: Request, declared: Option<&str>, max: u64) -> Result<Asked, Reject> {
     let declared = declared.map(known_format).transpose()?;
+    if !request.is_base64() && !request.body().is_empty() {
+        // It has been read as UTF-8 on its way, and what is none has been replaced.
+        let detail = format!(
+            "the body came as text, which no image survives. Send it as one of these types: {}",
+            BINARY_MEDIA_TYPES.join(", ")
+        );
+        return Err(Reject::refused(Problem::UnsupportedMediaType, detail).because_of("contentType"));
+    }
     let named = request.query("fileName").map(Cow::Borrowed).or_else(|| {
         let header = request.header("content-disposition")?;
         file_name::from_content_disposition(header).map(Cow::Owned)
@@ -140,6 +149,32 @@ mod tests {
             let asked = raw(b"abc", &json!({ "headers": { "Content-Type": media_type } }));
             check_refused(asked, Problem::UnsupportedMediaType, field, detail);
         }
+    }
+
+    #[test]
+    fn an_image_that_came_as_text_is_refused_whatever_it_is_called() {
+        for media_type in ["image/png", "image/x-ms-bmp", "IMAGE/PNG; q=1", "application/octet-stream"] {
+            let text = json!({
+                "headers": { "Content-Type": media_type },
+                "body": "\u{FFFD}PNG\r\n",
+                "isBase64Encoded": false,
+            });
+            let detail = "the body came as text, which no image survives. Send it as one of these types: ";
+            let asked = raw(b"", &text);
+            check_refused(asked, Problem::UnsupportedMediaType, "contentType", detail);
+        }
+    }
+
+    #[test]
+    fn json_may_come_as_bytes_and_begin_with_a_byte_order_mark() {
+        let body = "\u{FEFF}{\"fileName\":\"a\",\"data\":\"YWJj\"}";
+        check(with_json(body), &inline("a", None, b"abc"));
+        let encoded = json!({
+            "headers": { "Content-Type": "application/json" },
+            "body": STANDARD_PAD_INDIFFERENT.encode(body),
+            "isBase64Encoded": true,
+        });
+        check(parse(event(&encoded), MAX), &inline("a", None, b"abc"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::stack::resource::{Index, Table, managed_tags};
 
 mod records;
 
-pub use records::{Standing, put_if_absent, standings};
+pub use records::{Standing, page_of_deletions, put_if_absent, standings};
 
 const GONE: &[&str] = &["ResourceNotFoundException"];
 const NOT_YET: &[NotYet] = &[
@@ -68,7 +68,7 @@ pub(super) fn client(config: &SdkConfig) -> Client {
     Client::from_conf(config.build())
 }
 
-/// The states of the table and its indexes, and whether all are active.
+/// The states of the table and its indexes, how many deletions broke off, and whether all is well.
 pub async fn health(aws: &Aws, names: &Names) -> anyhow::Result<Option<(String, bool)>> {
     let Some(table) = describe(&aws.dynamodb, &names.table()).await? else { return Ok(None) };
     let state = table.table_status().map_or("unknown", TableStatus::as_str);
@@ -82,7 +82,13 @@ pub async fn health(aws: &Aws, names: &Names) -> anyhow::Result<Option<(String, 
         if waiting.is_empty() { String::new() } else { format!(", not yet: {}", waiting.join(", ")) };
     // DynamoDB counts anew about every six hours.
     let records = table.item_count().unwrap_or_default();
-    Ok(Some((format!("{state}, about {records} records{indexes}"), well)))
+    let deletions = match records::count_of_deletions(aws, names).await?.unwrap_or_default() {
+        0 => String::new(),
+        1 => ", 1 deletion that broke off; finish it: provision backfill".to_owned(),
+        many => format!(", {many} deletions that broke off; finish them: provision backfill"),
+    };
+    let well = well && deletions.is_empty();
+    Ok(Some((format!("{state}, about {records} records{indexes}{deletions}"), well)))
 }
 
 pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Table>> {

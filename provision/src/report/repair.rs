@@ -79,8 +79,11 @@ pub fn backfilled(outcome: &backfill::Outcome, json: bool) -> anyhow::Result<()>
 }
 
 fn counts(outcome: &backfill::Outcome) -> String {
-    let backfill::Outcome { objects, skipped, processed, failed, took } = outcome;
+    let backfill::Outcome { objects, deletions, skipped, processed, failed, took } = outcome;
     let mut text = format!("{objects} objects, {skipped} finished before");
+    if *deletions > 0 {
+        let _ = write!(text, ", {deletions} deletions that broke off");
+    }
     for (what, count) in processed {
         let _ = write!(text, ", {count} {what}");
     }

@@ -69,7 +69,11 @@ fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
             ]
         }
         Function::Process => vec![
-            own("Objects", &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], &[objects]),
+            own(
+                "Objects",
+                &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+                &[objects],
+            ),
             own("Thumbnails", &["s3:PutObject", "s3:DeleteObject"], &[thumbnails]),
             // Without it S3 answers 403 for an object that is gone, as if it might be there. A condition on
             // the prefix would never hold: GetObject brings none.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::attribute;
 use uuid::Uuid;
 
@@ -32,6 +32,33 @@ impl Index {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
                 _ => Err(aws::failure(format!("settle record {}", record.image_id), error)),
             },
+        }
+    }
+
+    /// Writes a record over another one of its image, which must still be of that status and of those
+    /// bytes. `false` if it is not.
+    pub async fn replace(&self, record: &Record, there: &Record) -> Result<bool, Reject> {
+        let item = to_item(record);
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .expression_attribute_names("#status", attribute::IMAGE_STATUS)
+            .expression_attribute_names("#sha256", attribute::SHA256)
+            .expression_attribute_values(":status", status(&there.status))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        put = match there.sha256 {
+            Some(sha256) => put
+                .condition_expression("#status = :status AND #sha256 = :sha256")
+                .expression_attribute_values(":sha256", AttributeValue::S(sha256.to_string())),
+            None => put.condition_expression("#status = :status AND attribute_not_exists(#sha256)"),
+        };
+        let Err(error) = put.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            // An attempt of this very call may have written it.
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item() == Some(&item)),
+            _ => Err(aws::failure(format!("replace record {}", record.image_id), error)),
         }
     }
 
@@ -82,6 +109,51 @@ impl Index {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
                 _ => Err(aws::failure(format!("forget record {}", record.image_id), error)),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::digest::Sha256;
+    use crate::testing::world::World;
+    use crate::testing::{self, empty_aws};
+
+    #[tokio::test]
+    async fn a_record_is_replaced_only_while_it_is_of_the_bytes_that_were_looked_at() {
+        let world = World::default();
+        let index = Index::new(&world.aws(), "records");
+        let (old, newer) = (testing::record(), Record { size: 4, ..testing::record() });
+        let new = Record { sha256: Some(Sha256::of(b"abcd")), ..newer };
+        assert!(!index.replace(&new, &old).await.unwrap(), "there is none");
+        index.put(&old).await.unwrap();
+        // Once more, as after an answer that got lost.
+        for _ in 0..2 {
+            assert!(index.replace(&new, &old).await.unwrap());
+        }
+        let late = Record { sha256: Some(Sha256::of(b"late")), ..old.clone() };
+        assert!(!index.replace(&late, &old).await.unwrap());
+        assert_eq!(index.get(old.image_id).await.unwrap(), Some(new));
+    }
+
+    #[tokio::test]
+    async fn what_replaces_a_record_is_conditional() {
+        let (aws, calls) = empty_aws();
+        let index = Index::new(&aws, "records");
+        let (record, bare) = (testing::record(), Record { sha256: None, ..testing::record() });
+        index.replace(&record, &record).await.unwrap();
+        index.replace(&record, &bare).await.unwrap();
+        let [whole, bare] = <[_; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());
+        assert_eq!(whole["ConditionExpression"], "#status = :status AND #sha256 = :sha256");
+        assert_eq!(whole["ExpressionAttributeValues"][":status"], json!({ "S": "ready" }));
+        assert_eq!(bare["ConditionExpression"], "#status = :status AND attribute_not_exists(#sha256)");
+        assert_eq!(bare["ExpressionAttributeValues"], json!({ ":status": { "S": "ready" } }));
+        for call in [whole, bare] {
+            let names = json!({ "#status": "ImageStatus", "#sha256": "Sha256" });
+            assert_eq!(call["ExpressionAttributeNames"], names);
         }
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, anyhow};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
+use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
 use super::client::{Call, Refusal, Reply};
@@ -25,6 +27,10 @@ pub struct Piece {
     pub size: u64,
     /// In quotes, as S3 gives it and takes it.
     pub entity_tag: String,
+    /// Nothing where the bucket keeps no versions.
+    pub version: Option<String>,
+    /// To the second. Nothing where S3 does not say.
+    pub modified_at: Option<Timestamp>,
     pub content_type: String,
     /// User metadata by name, without S3's `x-amz-meta-`.
     pub metadata: BTreeMap<String, String>,
@@ -66,13 +72,25 @@ impl Store {
         }
     }
 
-    /// Whether an object is there.
-    pub async fn has(&self, key: &str) -> Result<bool, Reject> {
+    /// What an object says of itself, without its bytes; nothing if it is not there.
+    pub async fn look(&self, key: &str) -> Result<Option<Piece>, Reject> {
         match self.client.send(without_body("HEAD", format!("/{key}"))).await {
-            Ok(_) => Ok(true),
-            Err(error) if code(&error) == Some("HTTP 404") => Ok(false),
+            Ok(reply) => {
+                piece(reply).with_context(|| failed("look at", key)).map(Some).map_err(Reject::Internal)
+            }
+            Err(error) if code(&error) == Some("HTTP 404") => Ok(None),
             Err(error) => Err(aws::failure(failed("look at", key), error)),
         }
+    }
+
+    /// Deletes the very version that a piece is of, so that nothing of it is kept. What the key had before
+    /// it stays as it was, a delete marker for one.
+    pub async fn discard(&self, key: &str, of: &Piece) -> Result<(), Reject> {
+        let Some(version) = &of.version else { return self.delete_key(key).await };
+        let version = utf8_percent_encode(version, NON_ALPHANUMERIC);
+        let call = without_body("DELETE", format!("/{key}?versionId={version}"));
+        let discarded = self.client.send(call).await;
+        discarded.map(drop).map_err(|error| aws::failure(failed("discard", key), error))
     }
 
     /// Has S3 copy an object onto itself, with the metadata that its record can be rebuilt from, which
@@ -82,7 +100,7 @@ impl Store {
         let mut headers = headers(record, None);
         headers.retain(|(name, _)| name != "if-none-match");
         headers.extend([
-            ("content-disposition".into(), record.file_name.content_disposition()),
+            ("content-disposition".into(), record.file_name.content_disposition(record.format)),
             ("x-amz-copy-source".into(), format!("/{}/{key}", self.bucket)),
             ("x-amz-copy-source-if-match".into(), entity_tag.to_owned()),
             ("x-amz-metadata-directive".into(), "REPLACE".to_owned()),
@@ -149,6 +167,10 @@ fn piece(reply: Reply) -> anyhow::Result<Piece> {
     Ok(Piece {
         size: size.parse().context("its size is no number")?,
         entity_tag: header("etag").context("it has no entity tag")?.to_owned(),
+        version: header("x-amz-version-id").map(str::to_owned),
+        modified_at: header("last-modified")
+            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+            .map(|date| date.timestamp()),
         content_type: header("content-type").unwrap_or_default().to_owned(),
         metadata: metadata.collect(),
         bytes: body,

@@ -14,10 +14,20 @@ pub struct World(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    objects: BTreeMap<String, Object>,
+    /// The versions of each key, oldest first.
+    objects: BTreeMap<String, Vec<Version>>,
+    /// How many versions there ever were.
+    count: usize,
     items: BTreeMap<String, Value>,
     calls: Vec<String>,
     broken: Option<Break>,
+}
+
+/// An object, or nothing: a delete marker.
+#[derive(Clone, Debug)]
+struct Version {
+    id: String,
+    object: Option<Object>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,22 +64,47 @@ impl World {
 
     /// The bytes of each object, by key.
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
-        self.kept().objects.iter().map(|(key, object)| (key.clone(), object.bytes.clone())).collect()
+        let kept = self.kept();
+        let current = kept.objects.keys().filter_map(|key| Some((key.clone(), kept.current(key)?.1)));
+        current.map(|(key, object)| (key, object.bytes.clone())).collect()
+    }
+
+    /// How many versions of an object are kept, and paid for.
+    pub fn versions(&self, key: &str) -> usize {
+        let kept = self.kept();
+        let all = kept.objects.get(key).into_iter().flatten();
+        all.filter(|version| version.object.is_some()).count()
+    }
+
+    /// The id of an object's version.
+    pub fn version(&self, key: &str) -> Option<String> {
+        self.kept().current(key).map(|(id, _)| id.to_owned())
     }
 
     /// What an object says of itself.
     pub fn headers(&self, key: &str) -> BTreeMap<String, String> {
-        self.kept()
-            .objects
-            .get(key)
-            .map(|object| object.headers.iter().cloned().collect())
-            .unwrap_or_default()
+        let kept = self.kept();
+        kept.current(key).map(|(_, object)| object.headers.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Puts an object as somebody with a presigned URL, or with rights of their own, would.
     pub fn send(&self, key: &str, headers: &[(&str, &str)], bytes: &[u8]) {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.kept().objects.insert(key.to_owned(), Object { headers, bytes: bytes.to_owned() });
+        self.kept().keep(key, Some(Object { headers, bytes: bytes.to_owned() }));
+    }
+
+    /// Copies the newest version that is no delete marker onto its key, as somebody who wants it back would.
+    pub fn restore(&self, key: &str) {
+        let mut kept = self.kept();
+        let newest = kept.objects.get(key).and_then(|all| all.iter().rev().find_map(|it| it.object.clone()));
+        kept.keep(key, newest);
+    }
+
+    /// Takes a delete marker away.
+    pub fn unmark(&self, key: &str) {
+        let mut kept = self.kept();
+        let versions = kept.objects.entry(key.to_owned()).or_default();
+        versions.pop_if(|version| version.object.is_none());
     }
 
     /// Takes an object away behind everybody's back.
@@ -83,10 +118,22 @@ impl World {
         items.into_iter().filter(|(id, _)| !id.starts_with(contract::CLAIM_PREFIX)).collect()
     }
 
-    /// Ids of the images that the indexes hold.
+    /// Ids of the images that clients can list.
     pub fn listed(&self) -> Vec<String> {
-        let records = self.records().into_iter();
-        records.filter(|(_, item)| item.get("UploadOrder").is_some()).map(|(id, _)| id).collect()
+        let day = |item: &Value| item.get("UploadDate").is_some();
+        let listed = self.owned_by(contract::PUBLIC_OWNER);
+        assert!(listed.iter().eq(self.records().iter().filter(|(_, item)| day(item)).map(|(id, _)| id)));
+        listed
+    }
+
+    /// Ids of the images that `provision` finds to be being deleted.
+    pub fn deleting(&self) -> Vec<String> {
+        self.owned_by(contract::DELETING_OWNER)
+    }
+
+    fn owned_by(&self, owner: &str) -> Vec<String> {
+        let is_owned = |item: &Value| item.get("UploadOrder").is_some() && item["Owner"]["S"] == owner;
+        self.records().into_iter().filter(|(_, item)| is_owned(item)).map(|(id, _)| id).collect()
     }
 
     /// Changes a record as the function that checks sent objects would.
@@ -104,8 +151,15 @@ impl World {
 }
 
 impl Object {
+    fn entity_tag(&self) -> String {
+        format!("\"{}\"", crate::digest::Sha256::of(&self.bytes))
+    }
+
     /// Honours `Range: bytes=first-last`.
-    fn read(&self, call: &Call) -> Reply {
+    fn read(&self, id: &str, call: &Call) -> Reply {
+        if call.headers.get("if-match").is_some_and(|tag| *tag != self.entity_tag()) {
+            return (412, s3_error("PreconditionFailed")).into();
+        }
         let range = call.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let number = |text: &str| text.parse::<usize>().unwrap_or_default();
         let length = self.bytes.len();
@@ -115,7 +169,9 @@ impl Object {
         }
         let bytes = self.bytes[first..last.min(length)].to_vec();
         let mut headers = self.headers.clone();
-        headers.push(("etag".to_owned(), "\"of the test\"".to_owned()));
+        headers.push(("etag".to_owned(), self.entity_tag()));
+        headers.push(("x-amz-version-id".to_owned(), id.to_owned()));
+        headers.push(("last-modified".to_owned(), "Mon, 23 Nov 2026 05:00:00 GMT".to_owned()));
         headers.push(match range {
             Some(_) => {
                 ("content-range".to_owned(), format!("bytes {first}-{}/{length}", last.min(length) - 1))
@@ -128,6 +184,28 @@ impl Object {
 }
 
 impl Kept {
+    fn current(&self, key: &str) -> Option<(&str, &Object)> {
+        let newest = self.objects.get(key)?.last()?;
+        Some((&newest.id, newest.object.as_ref()?))
+    }
+
+    fn keep(&mut self, key: &str, object: Option<Object>) {
+        self.count += 1;
+        let id = format!("version+{}", self.count);
+        self.objects.entry(key.to_owned()).or_default().push(Version { id, object });
+    }
+
+    fn delete(&mut self, key: &str, version: Option<&str>) {
+        match version {
+            // As in a URL.
+            Some(version) => {
+                let is_another = |it: &Version| it.id.replace('+', "%2B") != version;
+                self.objects.entry(key.to_owned()).or_default().retain(is_another);
+            }
+            None => self.keep(key, None),
+        }
+    }
+
     fn answer(&mut self, call: &Call) -> Reply {
         let number = self.calls.len();
         let refused = || {
@@ -153,7 +231,7 @@ impl Kept {
     }
 
     fn act(&mut self, call: &Call) -> Reply {
-        let path = call.uri.split('?').next().unwrap_or_default();
+        let (path, query) = call.uri.split_once('?').unwrap_or((&call.uri, ""));
         let prefixes = [contract::UPLOADS_PREFIX, contract::THUMBNAILS_PREFIX];
         let key =
             prefixes.iter().find_map(|prefix| path.find(prefix)).map_or("", |at| &path[at..]).to_owned();
@@ -163,28 +241,34 @@ impl Kept {
                 || ["content-type", "content-disposition"].contains(&name.as_str())
         });
         let headers: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let there = self.objects.get(&key);
+        let there = self.current(&key);
         let reply = match call.name.as_str() {
             "PUT object" if exclusive && there.is_some() => (412, s3_error("PreconditionFailed")),
             "PUT object" if call.headers.contains_key("x-amz-copy-source") => {
-                match self.objects.get_mut(&key) {
+                match there.map(|(_, object)| object.clone()) {
+                    Some(object)
+                        if call.headers.get("x-amz-copy-source-if-match") != Some(&object.entity_tag()) =>
+                    {
+                        (412, s3_error("PreconditionFailed"))
+                    }
                     Some(object) => {
-                        object.headers = headers;
+                        self.keep(&key, Some(Object { headers, ..object }));
                         (200, "<CopyObjectResult/>".to_owned())
                     }
                     None => (404, s3_error("NoSuchKey")),
                 }
             }
             "PUT object" => {
-                self.objects.insert(key, Object { headers, bytes: call.body.clone() });
+                self.keep(&key, Some(Object { headers, bytes: call.body.clone() }));
                 (200, String::new())
             }
             "DELETE object" => {
-                self.objects.remove(&key);
+                let version = query.split('&').find_map(|pair| pair.strip_prefix("versionId="));
+                self.delete(&key, version);
                 (204, String::new())
             }
             "GET object" | "HEAD object" => match there {
-                Some(object) => return object.read(call),
+                Some((id, object)) => return object.read(id, call),
                 None if call.name == "HEAD object" => (404, String::new()),
                 None => (404, s3_error("NoSuchKey")),
             },
@@ -230,23 +314,24 @@ impl Kept {
             "UpdateItem" => {
                 let Some(item) = self.items.get_mut(&id("Key")) else { return Err(Value::Null) };
                 let hides =
-                    asked["UpdateExpression"].as_str().is_some_and(|update| update.contains("REMOVE"));
+                    asked["UpdateExpression"].as_str().is_some_and(|update| update.contains(":deleting"));
                 let status = item["ImageStatus"]["S"].as_str().unwrap_or_default().to_owned();
                 let expired = number(&item["ExpiresAt"]).is_some_and(|expires| Some(expires) <= now);
                 if hides && (status == "deleted" || expired) || !hides && status != "deleting" {
                     return Err(item.clone());
                 }
                 item["ImageStatus"]["S"] = if hides { "deleting" } else { "deleted" }.into();
+                let values = &asked["ExpressionAttributeValues"];
+                let sets = if hides {
+                    vec![("UploadOrder", &values[":order"]), ("Owner", &values[":nobody"])]
+                } else {
+                    vec![("ExpiresAt", &values[":expires"])]
+                };
                 if let Some(item) = item.as_object_mut() {
                     for name in ["UploadDate", "UploadOrder", "Owner", "ExpiresAt"] {
                         item.remove(name);
                     }
-                    if !hides {
-                        item.insert(
-                            "ExpiresAt".to_owned(),
-                            asked["ExpressionAttributeValues"][":expires"].clone(),
-                        );
-                    }
+                    item.extend(sets.into_iter().map(|(name, value)| (name.to_owned(), value.clone())));
                 }
                 Ok(json!({ "Attributes": item }))
             }
@@ -262,8 +347,15 @@ impl Kept {
         let id = asked[holder]["ImageID"]["S"].as_str().unwrap_or_default().to_owned();
         let wanted = &values[condition.split(' ').nth(2).unwrap_or_default()];
         let there = self.items.get(&id).cloned().unwrap_or_default();
-        let is_bare = there.get("Thumbnails").is_none();
-        if there["ImageStatus"] != *wanted || condition.contains("attribute_not_exists") && !is_bare {
+        let named = |name: &str| asked["ExpressionAttributeNames"][name].as_str().unwrap_or_default();
+        let holds = |part: &str| match part.split_once(" = ") {
+            Some((name, value)) => there[named(name)] == values[value],
+            None => {
+                let name = part.trim_start_matches("attribute_not_exists(").trim_end_matches(')');
+                there.get(named(name)).is_none()
+            }
+        };
+        if !condition.split(" AND ").all(holds) {
             return Some(Err(there));
         }
         match name {

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
 use catalog::index::to_item;
-use catalog::record::Record;
-use contract::attribute::{IMAGE_ID, IMAGE_STATUS, THUMBNAILS};
+use catalog::record::{Record, rfc3339};
+use contract::attribute::{IMAGE_ID, IMAGE_STATUS, OWNER, S3_OBJECT_KEY, THUMBNAILS, UPLOAD_ORDER};
+use contract::{DELETING_OWNER, index};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{Aws, failed, jittered, optional, pauses};
 use crate::stack::Names;
@@ -15,12 +18,16 @@ use crate::stack::Names;
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
 const BATCH: usize = 100;
 
+/// A deletion that began longer ago than any function runs has broken off.
+const BROKEN_OFF: SignedDuration = SignedDuration::from_mins(1);
+
 /// How far `process` has come with an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Ready with thumbnails, or not to become ready any more.
+    /// Ready with thumbnails.
     Done,
-    /// Announced and not checked yet, or ready without thumbnails.
+    /// Announced and not checked yet, ready without thumbnails, or being deleted; or rejected or deleted,
+    /// which is at odds with an object that is there.
     Undone,
 }
 
@@ -49,9 +56,8 @@ pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result
                 let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
                 let Some(id) = text(IMAGE_ID) else { continue };
                 let standing = match text(IMAGE_STATUS).map(String::as_str) {
-                    Some("ready") if !item.contains_key(THUMBNAILS) => Standing::Undone,
-                    Some("pending") => Standing::Undone,
-                    _ => Standing::Done,
+                    Some("ready") if item.contains_key(THUMBNAILS) => Standing::Done,
+                    _ => Standing::Undone,
                 };
                 standings.insert(id.clone(), standing);
             }
@@ -65,6 +71,41 @@ pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result
         }
     }
     Ok(standings)
+}
+
+/// A page of the keys of objects whose deletion broke off, and where the next page begins. The object
+/// itself may be gone already.
+pub async fn page_of_deletions(
+    aws: &Aws,
+    names: &Names,
+    start: Option<HashMap<String, AttributeValue>>,
+) -> anyhow::Result<(Vec<String>, Option<HashMap<String, AttributeValue>>)> {
+    let page = deletions(aws, names).set_exclusive_start_key(start).send().await;
+    let page = page.map_err(failed("dynamodb:Query"))?;
+    let key = |item: HashMap<String, AttributeValue>| item.get(S3_OBJECT_KEY)?.as_s().ok().cloned();
+    let keys = page.items.unwrap_or_default().into_iter().filter_map(key);
+    Ok((keys.collect(), page.last_evaluated_key))
+}
+
+/// How many deletions broke off, or of very many the first thousands; nothing where that cannot be asked
+/// because the index is not there or not ready.
+pub(super) async fn count_of_deletions(aws: &Aws, names: &Names) -> anyhow::Result<Option<i32>> {
+    let count = deletions(aws, names).select(Select::Count).send().await;
+    let refusals = &["ResourceNotFoundException", "ValidationException"];
+    Ok(optional(count, "dynamodb:Query", refusals)?.map(|page| page.count))
+}
+
+fn deletions(aws: &Aws, names: &Names) -> QueryFluentBuilder {
+    let before = rfc3339(Timestamp::now() - BROKEN_OFF);
+    aws.dynamodb
+        .query()
+        .table_name(names.table())
+        .index_name(index::OWNER)
+        .key_condition_expression("#owner = :nobody AND #order < :before")
+        .expression_attribute_names("#owner", OWNER)
+        .expression_attribute_names("#order", UPLOAD_ORDER)
+        .expression_attribute_values(":nobody", AttributeValue::S(DELETING_OWNER.to_owned()))
+        .expression_attribute_values(":before", AttributeValue::S(before))
 }
 
 /// Writes an image's record where there is none, and answers whether it did.
