@@ -1,7 +1,8 @@
 //! Where the stack is: what a person pastes and a script reads.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -56,20 +57,38 @@ impl Outputs {
         Ok(Outputs { api_key, ..self })
     }
 
-    /// Two lines to paste into a shell.
-    pub fn curl(&self, image: &Path) -> anyhow::Result<[String; 2]> {
+    /// Writes the API key into `folder`, as a header that only the caller can read, where the API asks for one. On a
+    /// command line it would be in `ps`, for every user of this machine, and in the shell's history.
+    pub fn save_key(&self, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+        let Some(key) = &self.api_key else { return Ok(None) };
+        let path = key_path(folder, &self.env);
+        let write = || -> anyhow::Result<()> {
+            std::fs::create_dir_all(folder)?;
+            // Made with mode 0600, and in place of whatever is there.
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            writeln!(file, "x-api-key: {key}")?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("write {}", path.display()))?;
+        Ok(Some(path))
+    }
+
+    /// Two lines to paste into a shell; `key` is the file of [`Outputs::save_key`].
+    pub fn curl(&self, image: &Path, key: Option<&Path>) -> anyhow::Result<[String; 2]> {
         let url = self.api_url.as_deref().context(NO_API)?;
-        let key = self.api_key.as_deref().map_or_else(String::new, |key| format!(" -H 'x-api-key: {key}'"));
+        let key =
+            key.map_or_else(String::new, |path| format!(" -H {}", quoted(&format!("@{}", path.display()))));
         let name = image.file_name().with_context(|| format!("{} is no file", image.display()))?;
         let name = percent_encoding::utf8_percent_encode(
             &name.to_string_lossy(),
             percent_encoding::NON_ALPHANUMERIC,
         )
         .to_string();
-        let path = image.display();
+        let picture = quoted(&format!("@{}", image.display()));
         Ok([
             format!(
-                "curl -sS{key} -H 'content-type: application/octet-stream' --data-binary '@{path}' \
+                "curl -sS{key} -H 'content-type: application/octet-stream' --data-binary {picture} \
                  '{url}/upload?fileName={name}'"
             ),
             format!("curl -sS{key} '{url}/list?limit=10'"),
@@ -97,6 +116,26 @@ impl Outputs {
     }
 }
 
+fn key_path(folder: &Path, env: &str) -> PathBuf {
+    folder.join(format!("{env}.api-key"))
+}
+
+/// Removes what [`Outputs::save_key`] wrote; the key is gone with its stack.
+pub fn forget_key(folder: &Path, env: &str) -> anyhow::Result<()> {
+    let path = key_path(folder, env);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As one word of a shell's command.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 const NO_API: &str = "the stack has no API yet; run `provision apply`";
 
 fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {
@@ -106,5 +145,36 @@ fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {
             let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
             format!("https://{id}.execute-api.{region}.{domain}/{STAGE}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_in_a_file_of_the_callers_own_and_on_no_command_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("it's here");
+        let record = json!({
+            "version": 1, "stack": "cloudpix", "env": "default", "account": "123456789012",
+            "region": "eu-west-1", "suffix": "abcdefgh", "apiId": "abc",
+        });
+        let record: Record = serde_json::from_value(record).unwrap();
+        let outputs = Outputs { api_key: Some("s3cret".to_owned()), ..Outputs::new(&record, None) };
+        let path = outputs.save_key(&state).unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "x-api-key: s3cret\n");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        for line in outputs.curl(Path::new("a.jpg"), Some(&path)).unwrap() {
+            let named = format!(r"-H '@{}/it'\''s here/default.api-key'", folder.path().display());
+            assert!(line.contains(&named) && !line.contains("s3cret"), "{line}");
+        }
+        forget_key(&state, "default").unwrap();
+        forget_key(&state, "default").unwrap();
+        assert!(!path.exists());
     }
 }
