@@ -10,9 +10,12 @@ import aiohttp.web
 import yarl
 from microburst import cli, forward
 
-# A signature covers the host that was asked, and the path as it was sent, %3A and all.
+# A signature covers the host that was asked, the length of the body, and the path as it was sent, %3A and all.
+SIGNED = ("host", "content-length")
 headers = forward.Upstream._outbound_headers
-forward.Upstream._outbound_headers = lambda self, request: headers(self, request) | {"host": request.headers["host"]}
+forward.Upstream._outbound_headers = lambda self, request: headers(self, request) | {
+    name: request.headers[name] for name in SIGNED if name in request.headers
+}
 aiohttp.ClientSession._build_url = lambda self, url: yarl.URL(url, encoded=True)
 # A function's package is larger than aiohttp's megabyte.
 aiohttp.web.Application = functools.partial(aiohttp.web.Application, client_max_size=64 << 20)
