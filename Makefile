@@ -59,6 +59,9 @@ from_pypi = $(PYTHON) local/pypi.py $(1) $(2)
 unexport PYTHONHOME PYTHONPATH
 
 CARGO_LOCAL = --profile local --target $(TARGET)
+# What of them is asked for decides which features of their dependencies are built, and so whether a build before
+# is of use: whoever needs one asks for all, or every SDK is compiled twice.
+PACKAGES = -p provision -p upload -p list -p process
 # Where everything is built: as the variable says, and no matter what Cargo's own files of settings say.
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 ifneq ($(words $(BUILT)),1)
@@ -116,7 +119,7 @@ help:
 local: need-python need-cargo ## Run all of CloudPix here; PORT=4600 picks the port
 	@$(PYTHON) local/emulator.py install
 	@$(PYTHON) local/emulator.py start --dir .local/emulator --port $(PORT) >/dev/null
-	cargo build $(CARGO_LOCAL) -p provision -p upload -p list -p process
+	cargo build $(CARGO_LOCAL) $(PACKAGES)
 	@$(LOCAL_AWS) $(LOCAL)/provision apply $(LOCAL_STACK) --yes --functions $(LOCAL) \
 		--package $(or $(PACKAGE),zip) >/dev/null # outputs prints the same, and more
 	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --curl $(LOCAL_PICTURE)
@@ -168,7 +171,7 @@ endif
 
 test: need-python need-cargo $(MOTO)/installed ## Run all tests, end to end on an embedded AWS of their own
 	@$(PYTHON) local/emulator.py install
-	cargo build $(CARGO_LOCAL) -p provision -p upload -p list -p process
+	cargo build $(CARGO_LOCAL) $(PACKAGES)
 	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
 
@@ -259,7 +262,7 @@ clean: need-cargo ## Delete what was built; keeps .local and state
 # Always up to Cargo whether there is something to build.
 .PHONY: $(LOCAL)/provision
 $(LOCAL)/provision: need-cargo
-	@cargo build $(CARGO_LOCAL) -p provision
+	@cargo build $(CARGO_LOCAL) $(PACKAGES) --bin provision
 
 need-function:
 	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload, FUNCTION=list or FUNCTION=process" >&2; exit 1; }

@@ -100,6 +100,31 @@ fn only_a_ci_that_says_so_is_no_terminal() {
     }
 }
 
+/// Features are those of all packages that Cargo is asked for: for another set every SDK is compiled again.
+#[test]
+fn what_one_target_built_the_next_one_takes() {
+    let builds = |target: &str| -> Vec<Vec<String>> {
+        let output = make("true", &[]).args(["--dry-run", target]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        let said = stdout(&output);
+        let lines =
+            said.lines().filter(|line| line.contains("cargo build") && line.contains("--profile local"));
+        let packages = |line: &str| -> Vec<String> {
+            let mut packages: Vec<_> = line.split("-p ").skip(1).map(|rest| rest.to_owned()).collect();
+            packages
+                .iter_mut()
+                .for_each(|rest| *rest = rest.split(' ').next().unwrap_or_default().to_owned());
+            packages
+        };
+        lines.map(packages).collect()
+    };
+    let first = builds("local");
+    assert!(first.len() == 1 && first[0].len() == 4, "{first:?}");
+    for target in ["test", "plan", "status", "outputs", "destroy", "versions"] {
+        assert_eq!(builds(target), first, "{target}");
+    }
+}
+
 #[test]
 fn a_space_in_the_path_makes_nothing_outside() {
     let outer = tempfile::tempdir().unwrap();
