@@ -1,7 +1,8 @@
 //! Pixels in memory: scaled, turned upright, and hashed to a placeholder.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Unmade;
 
@@ -24,14 +25,6 @@ impl Samples {
             Self::Grey => 1,
             Self::Rgb => 3,
             Self::Rgba | Self::Cmyk => 4,
-        }
-    }
-
-    const fn pixel_type(self) -> PixelType {
-        match self {
-            Self::Grey => PixelType::U8,
-            Self::Rgb => PixelType::U8x3,
-            Self::Rgba | Self::Cmyk => PixelType::U8x4,
         }
     }
 }
@@ -86,19 +79,35 @@ pub(crate) fn within((width, height): (u32, u32), edge: u32) -> (u32, u32) {
 pub(crate) fn resample(
     data: &[u8],
     samples: Samples,
-    (width, height): (u32, u32),
+    from: (u32, u32),
     part: (f64, f64),
-    (to_width, to_height): (u32, u32),
+    to: (u32, u32),
 ) -> Result<Vec<u8>, Unmade> {
-    let wrong = |error: &dyn std::fmt::Display| Unmade::Damaged(format!("scaling: {error}"));
-    let from = ImageRef::new(width, height, data, samples.pixel_type()).map_err(|error| wrong(&error))?;
-    let mut to = Image::new(to_width, to_height, samples.pixel_type());
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(0.0, 0.0, part.0, part.1)
         .use_alpha(samples == Samples::Rgba);
-    Resizer::new().resize(&from, &mut to, &options).map_err(|error| wrong(&error))?;
-    Ok(to.into_vec())
+    // For a type that is known only when it runs, the library is compiled for thirteen: a minute, and megabytes.
+    match samples {
+        Samples::Grey => resample_typed::<U8>(data, from, to, &options),
+        Samples::Rgb => resample_typed::<U8x3>(data, from, to, &options),
+        Samples::Rgba | Samples::Cmyk => resample_typed::<U8x4>(data, from, to, &options),
+    }
+}
+
+fn resample_typed<P: PixelTrait>(
+    data: &[u8],
+    (width, height): (u32, u32),
+    (to_width, to_height): (u32, u32),
+    options: &ResizeOptions,
+) -> Result<Vec<u8>, Unmade> {
+    let wrong = |error: &dyn std::fmt::Display| Unmade::Damaged(format!("scaling: {error}"));
+    let from = TypedImageRef::<P>::from_buffer(width, height, data).map_err(|error| wrong(&error))?;
+    let mut scaled = vec![0; to_width as usize * to_height as usize * P::size()];
+    let mut to =
+        TypedImage::<P>::from_buffer(to_width, to_height, &mut scaled).map_err(|error| wrong(&error))?;
+    Resizer::new().resize_typed(&from, &mut to, options).map_err(|error| wrong(&error))?;
+    Ok(scaled)
 }
 
 /// Undoes an EXIF orientation (TIFF tag 274), 1 to 8; any other leaves the picture as it is.
