@@ -109,13 +109,8 @@ fn what_one_target_built_the_next_one_takes() {
         let said = stdout(&output);
         let lines =
             said.lines().filter(|line| line.contains("cargo build") && line.contains("--profile local"));
-        let packages = |line: &str| -> Vec<String> {
-            let mut packages: Vec<_> = line.split("-p ").skip(1).map(|rest| rest.to_owned()).collect();
-            packages
-                .iter_mut()
-                .for_each(|rest| *rest = rest.split(' ').next().unwrap_or_default().to_owned());
-            packages
-        };
+        let name = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
+        let packages = |line: &str| -> Vec<String> { line.split("-p ").skip(1).map(name).collect() };
         lines.map(packages).collect()
     };
     let first = builds("local");
