@@ -17,8 +17,11 @@ endif
 FUNCTIONS_TARGET := $(if $(ARCH),$(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu,$(TARGET))
 
 # A function's image holds one file and no C library, so the library goes into the binary.
-export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
+STATIC := -C target-feature=+crt-static
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := \
+	$(STATIC) $(subst $(STATIC),,$(CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS))
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS := \
+	$(STATIC) $(subst $(STATIC),,$(CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS))
 # For another machine than this one: with Debian's cross compiler where it is installed, else in Docker,
 # else with zig, which brings a C compiler and musl. It links no static glibc.
 BUILDER := cargo
@@ -31,6 +34,10 @@ endif
 ifeq ($(BUILDER),zig)
 FUNCTIONS_TARGET := $(FUNCTIONS_TARGET:gnu=musl)
 endif
+# The caller's RUSTFLAGS come after these. Cargo would take them in place of these, and a function would not start.
+$(foreach target,$(if $(RUSTFLAGS),$(sort $(TARGET) $(FUNCTIONS_TARGET))),$(eval \
+	export CARGO_TARGET_$(shell echo $(target) | tr a-z- A-Z_)_RUSTFLAGS += $(RUSTFLAGS)))
+unexport RUSTFLAGS
 BUILD_NEEDS := $(if $(filter docker,$(BUILDER)),,need-target) $(if $(filter zig,$(BUILDER)),tools)
 
 # Relocations packed, as glibc reads them since 2.36, are a quarter megabyte less to load at a cold start.
@@ -38,25 +45,38 @@ PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
 build bench bench-cold bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 build bench bench-cold bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 
-# What builds libjpeg-turbo: this machine's CMake, or else PyPI's.
-PYPI_CMAKE := $(abspath .local/cmake/bin/cmake)
+# What builds libjpeg-turbo: this machine's CMake, or else PyPI's. Make knows no path with a space, so a file that
+# is made is named from here, and what is named from the root is not made.
 ifndef CMAKE
-CMAKE := $(or $(shell command -v cmake),$(PYPI_CMAKE))
+CMAKE := $(shell command -v cmake)
+PYPI_CMAKE := $(if $(CMAKE),,.local/cmake/bin/cmake)
+CMAKE := $(or $(CMAKE),$(CURDIR)/$(PYPI_CMAKE))
 endif
 export CMAKE
 
 # A folder, with what a file lists from PyPI.
-from_pypi = $(PYTHON) -m venv $(1) && $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
+from_pypi = $(PYTHON) local/pypi.py $(1) $(2)
+unexport PYTHONHOME PYTHONPATH
 
 CARGO_LOCAL = --profile local --target $(TARGET)
+# What of them is asked for decides which features of their dependencies are built, and so whether a build before
+# is of use: whoever needs one asks for all, or every SDK is compiled twice.
+PACKAGES = -p provision -p upload -p list -p process
+# Where everything is built: as the variable says, and no matter what Cargo's own files of settings say.
 BUILT := $(or $(CARGO_TARGET_DIR),target)
+ifneq ($(words $(BUILT)),1)
+$(error CARGO_TARGET_DIR has a space in it, which make cannot do with)
+endif
+export CARGO_TARGET_DIR := $(BUILT)
+export CARGO_BUILD_BUILD_DIR := $(BUILT)
 LOCAL = $(BUILT)/$(TARGET)/local
 RELEASE = $(BUILT)/$(FUNCTIONS_TARGET)/release
 
-# The embedded AWS's root key, and nothing of the caller's own AWS settings.
-LOCAL_AWS = env -u AWS_PROFILE -u AWS_SESSION_TOKEN \
-	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
-	AWS_ENDPOINT_URL=http://localhost:$(PORT) AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
+# The embedded AWS's root key, and nothing of the caller's own settings but these: AWS's SDK reads dozens.
+KEPT = HOME LANG LC_ALL LOGNAME NO_COLOR PATH RUST_BACKTRACE TERM TMPDIR TZ USER
+LOCAL_AWS = env -i $(foreach name,$(KEPT),$(if $($(name)),$(name)="$$$(name)")) \
+	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=.local/emulator/credentials \
+	AWS_ENDPOINT_URL=http://localhost:$(PORT) AWS_REGION=us-east-1
 LOCAL_STACK = --env local --state-dir .local/state
 LOCAL_PICTURE = tests/images/coffee.jpg
 
@@ -71,16 +91,18 @@ FUZZ_TARGETS = request base64 picture cursor thumbnail
 # Bytes; the smallest whole pictures need more than a request.
 FUZZ_LENGTH = 4096
 FUZZ_LENGTH_thumbnail = 65536
-FUZZ = $(abspath $(BUILT))/fuzz
-CARGO_FUZZ = $(abspath $(BUILT))/tools/bin/cargo-fuzz
+# From the root, and so in quotes, for what works in a folder of its own.
+BUILT_HERE = $(if $(filter /%,$(BUILT)),$(BUILT),$(CURDIR)/$(BUILT))
+FUZZ = $(BUILT_HERE)/fuzz
+CARGO_FUZZ = $(BUILT)/tools/bin/cargo-fuzz
 
 # What the functions are compared with in other languages, and all that it needs.
-LANGUAGES = $(abspath $(BUILT))/languages
-THUMBNAILS = $(abspath $(BUILT))/thumbnails
+LANGUAGES = $(BUILT)/languages
+THUMBNAILS = $(BUILT)/thumbnails
 
 ON_ENV = $(if $(ENV),--env $(ENV))
 WITH_FUNCTIONS = --functions $(RELEASE) $(if $(PACKAGE),--package $(PACKAGE))
-UNATTENDED = $(if $(filter 1,$(YES))$(CI),--yes)
+UNATTENDED = $(if $(filter 1,$(YES))$(filter 1 true,$(CI)),--yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-down local-clean provision destroy plan deploy rollback versions outputs status \
@@ -97,7 +119,7 @@ help:
 local: need-python need-cargo ## Run all of CloudPix here; PORT=4600 picks the port
 	@$(PYTHON) local/emulator.py install
 	@$(PYTHON) local/emulator.py start --dir .local/emulator --port $(PORT) >/dev/null
-	cargo build $(CARGO_LOCAL) -p provision -p upload -p list -p process
+	cargo build $(CARGO_LOCAL) $(PACKAGES)
 	@$(LOCAL_AWS) $(LOCAL)/provision apply $(LOCAL_STACK) --yes --functions $(LOCAL) \
 		--package $(or $(PACKAGE),zip) >/dev/null # outputs prints the same, and more
 	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --curl $(LOCAL_PICTURE)
@@ -142,14 +164,14 @@ ifeq ($(BUILDER),docker)
 		--platform linux/$(patsubst x86_64,amd64,$(ARCH)) --output type=local,dest=$(RELEASE)/$(function).image . && \
 		mv $(RELEASE)/$(function).image/bootstrap $(RELEASE)/$(function) &&) rm -r $(RELEASE)/*.image
 else ifeq ($(BUILDER),zig)
-	PATH="$(abspath $(TOOLS))/bin:$$PATH" cargo zigbuild --release --target $(FUNCTIONS_TARGET) -p upload -p list -p process
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo zigbuild --release --target $(FUNCTIONS_TARGET) -p upload -p list -p process
 else
 	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list -p process
 endif
 
 test: need-python need-cargo $(MOTO)/installed ## Run all tests, end to end on an embedded AWS of their own
 	@$(PYTHON) local/emulator.py install
-	cargo build $(CARGO_LOCAL) -p provision -p upload -p list -p process
+	cargo build $(CARGO_LOCAL) $(PACKAGES)
 	$(if $(shell command -v dockerd),@$(MAKE) --no-print-directory tools)
 	cargo test --workspace $(CARGO_LOCAL)
 
@@ -157,7 +179,6 @@ test: need-python need-cargo $(MOTO)/installed ## Run all tests, end to end on a
 tools: $(TOOLS)/bin/cargo-lambda
 
 $(MOTO)/installed: tests/moto.txt
-	@echo "installing moto into $(MOTO) (once, up to a minute)" >&2
 	@$(call from_pypi,$(MOTO),$<)
 	@touch $@
 
@@ -169,7 +190,7 @@ $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 bench-provision: need-python need-cargo
 	@$(PYTHON) local/emulator.py install
 	cargo build --release --target $(TARGET) -p provision -p upload -p list -p process
-	@$(PYTHON) bench/provision.py $(abspath $(BUILT)/$(TARGET)/release/provision) $(abspath $(BUILT)/$(TARGET)/release)
+	@$(PYTHON) bench/provision.py "$(BUILT_HERE)/$(TARGET)/release/provision" "$(BUILT_HERE)/$(TARGET)/release"
 
 bench: need-cargo ## Time the functions; bench-{cold,languages,provision} too
 	cargo build --release --target $(TARGET) -p upload -p list -p process
@@ -193,7 +214,7 @@ bench-languages: need-cargo need-python
 	ln -sf "$$(command -v node)" $(LANGUAGES)/node/node
 	npm ci --prefix $(LANGUAGES)/node --no-audit --no-fund --loglevel=error
 	cargo build --release --target $(TARGET) -p upload -p list -p process
-	cargo run --release --target $(TARGET) -p bench -- --languages $(LANGUAGES) $(ARGS)
+	cargo run --release --target $(TARGET) -p bench -- --languages "$(BUILT_HERE)/languages" $(ARGS)
 
 # Thumbnails beside sharp's and Pillow's, by CPU time.
 bench-thumbnails: need-cargo need-python
@@ -203,7 +224,7 @@ bench-thumbnails: need-cargo need-python
 	mkdir -p $(THUMBNAILS)/sharp && cp bench/sharp/* $(THUMBNAILS)/sharp/
 	npm ci --prefix $(THUMBNAILS)/sharp --no-audit --no-fund --loglevel=error
 	cargo build --release --target $(TARGET) -p process --example thumbnails
-	$(THUMBNAILS)/python/bin/python bench/thumbnails.py --sharp $(THUMBNAILS)/sharp \
+	$(THUMBNAILS)/python/bin/python bench/thumbnails.py --sharp "$(BUILT_HERE)/thumbnails/sharp" \
 		--ours $(BUILT)/$(TARGET)/release/examples/thumbnails $(ARGS)
 
 # From a PUT until its thumbnails are there, on the local system.
@@ -216,9 +237,9 @@ bench-arrival: local
 fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute, or FUZZ_SECONDS=600
 	@for parser in $(FUZZ_TARGETS); do \
 		echo "fuzzing: $$parser" && \
-		corpus=$(FUZZ)/corpus/$$parser && mkdir -p $$corpus && cp tests/images/* $$corpus/ && \
-		RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --fuzz-dir fuzz --target $(TARGET) --target-dir $(FUZZ) \
-			$$parser $$corpus $$(ls -d fuzz/seeds/$$parser 2>/dev/null) -- \
+		corpus="$(FUZZ)/corpus/$$parser" && mkdir -p "$$corpus" && cp tests/images/* "$$corpus/" && \
+		RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --fuzz-dir fuzz --target $(TARGET) --target-dir "$(FUZZ)" \
+			$$parser "$$corpus" $$(ls -d fuzz/seeds/$$parser 2>/dev/null) -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=$$(test $$parser = thumbnail && echo $(FUZZ_LENGTH_thumbnail) || echo $(FUZZ_LENGTH)) -timeout=5 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
@@ -241,12 +262,14 @@ clean: need-cargo ## Delete what was built; keeps .local and state
 # Always up to Cargo whether there is something to build.
 .PHONY: $(LOCAL)/provision
 $(LOCAL)/provision: need-cargo
-	@cargo build $(CARGO_LOCAL) -p provision
+	@cargo build $(CARGO_LOCAL) $(PACKAGES) --bin provision
 
 need-function:
 	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload, FUNCTION=list or FUNCTION=process" >&2; exit 1; }
 
-need-cargo: $(filter $(PYPI_CMAKE),$(CMAKE))
+need-cargo: $(PYPI_CMAKE)
+	@test -z "$$CARGO_ENCODED_RUSTFLAGS" || { echo "error: CARGO_ENCODED_RUSTFLAGS would be taken in place" \
+		"of what makes a function static; give your flags as RUSTFLAGS" >&2; exit 1; }
 	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \
 		echo "error: Rust (cargo) is missing; https://rustup.rs installs it" >&2; exit 1; }
 
@@ -254,8 +277,7 @@ need-target:
 	@test -e "$$(rustc --print target-libdir --target $(FUNCTIONS_TARGET))" || { echo "error: Rust lacks" \
 		"$(FUNCTIONS_TARGET); install it: rustup target add $(FUNCTIONS_TARGET)" >&2; exit 1; }
 
-$(PYPI_CMAKE): local/cmake.txt
-	@echo "installing CMake into .local/cmake (once, some seconds)" >&2
+.local/cmake/bin/cmake: local/cmake.txt
 	@$(call from_pypi,.local/cmake,$<) || { echo "error: CMake is missing, and could not be installed" \
 		"from PyPI; install it (Debian, Ubuntu: apt install cmake)" >&2; exit 1; }
 	@touch $@

@@ -6,12 +6,13 @@ nothing but Python's standard library. stdout carries the endpoint, stderr the p
 """
 
 import argparse
+import configparser
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -20,13 +21,17 @@ import sys
 import time
 import urllib.request
 
+import pypi
+from pypi import locked, say
+
 START_SECONDS = 30
 STOP_SECONDS = 20
 
 HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 SERVER = HERE / "server.py"
-LAYERS = HERE / "layers.py"
+# All that the server runs.
+PARTS = (SERVER, HERE / "guard.py", HERE / "layers.py")
 VENV = HERE.parent / ".local" / "venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
@@ -44,6 +49,7 @@ def main():
     )
     starting.add_argument("--port", type=int, default=4566, help="on 127.0.0.1; 0 picks a free one (default 4566)")
     starting.add_argument("--until", type=int, metavar="PID", help="stop by itself when process PID has ended")
+    starting.add_argument("--host", action="append", default=[], help="a name besides localhost that it is asked by")
     stopping = commands.add_parser("stop", help="stop it and keep its data")
     asking = commands.add_parser("status", help="say whether it runs: exit code 0 yes, 3 no")
     for command in (starting, stopping, asking):
@@ -51,7 +57,10 @@ def main():
 
     arguments = parser.parse_args()
     if arguments.command == "install":
-        install()
+        try:
+            pypi.install(VENV, REQUIREMENTS, "MiniStack")
+        except pypi.Failure as failure:
+            fail(*failure.args)
         return
     directory = arguments.dir.resolve()
     if arguments.command == "status":
@@ -59,46 +68,21 @@ def main():
     if arguments.command == "stop" and not directory.exists():
         say("not running")
         return
+    # What it holds are somebody's images, and a key to run code here: nobody else's to read.
+    os.umask(0o077)
     directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
     with locked(directory / "lock"):
         if arguments.command == "start":
-            start(directory, arguments.port, arguments.until)
+            start(directory, arguments)
         else:
             stop(directory)
 
 
-def install():
-    version = ".".join(map(str, sys.version_info[:2]))
-    if sys.version_info < (3, 10):
-        fail(f"MiniStack needs Python 3.10 or newer, and this is {version}", "name a newer one: PYTHON=python3.12")
-    VENV.parent.mkdir(exist_ok=True)
-    with locked(VENV.parent / "venv.lock"):
-        wanted = f"{version} {digest(REQUIREMENTS)}"
-        if STAMP.exists() and STAMP.read_text() == wanted and PYTHON.exists():
-            return
-        began = time.monotonic()
-        say("installing MiniStack into .local/venv (once, up to a minute)")
-        shutil.rmtree(VENV, ignore_errors=True)
-        made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
-        if made.returncode != 0:
-            fail(
-                f"Python could not make a virtual environment:\n{(made.stdout + made.stderr).strip()}",
-                "install Python's venv and pip modules (Debian, Ubuntu: apt install python3-venv)",
-            )
-        pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        if subprocess.run([*pip, "--requirement", REQUIREMENTS]).returncode != 0:
-            fail(
-                "pip could not install what local/requirements.txt lists; its message is above",
-                "check the network (and PIP_INDEX_URL, where a mirror is used), then run this again",
-            )
-        STAMP.write_text(wanted)
-        say(f"installed in {time.monotonic() - began:.0f} s")
-
-
-def start(directory, port, until):
+def start(directory, arguments):
     if not STAMP.exists():
         fail("MiniStack is not installed yet", f"run: python3 {HERE / 'emulator.py'} install")
-    stamp = digest(REQUIREMENTS, SERVER, LAYERS)
+    port, stamp = arguments.port, digest(REQUIREMENTS, *PARTS)
     running = server(directory)
     if running:
         asked = port in (0, running["port"])
@@ -113,11 +97,13 @@ def start(directory, port, until):
 
     log = directory / "ministack.log"
     command = [PYTHON, SERVER, "--port", str(port), "--dir", directory]
+    command += [part for host in arguments.host for part in ("--host", host)]
+    command += ["--until", str(arguments.until)] if arguments.until else []
     shutil.rmtree(directory / "tmp", ignore_errors=True)
     (directory / "tmp").mkdir()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--until", str(until)] if until else command,
+            command,
             cwd=directory,
             env=environment(directory, port),
             stdin=subprocess.DEVNULL,
@@ -165,6 +151,17 @@ def status(directory):
     return 0 if answers else 3
 
 
+def credentials(directory):
+    """The root user's key, in the format of AWS's own tools. It is made once and is this folder's alone."""
+    path = directory / "credentials"
+    if not path.exists():
+        text = f"[default]\naws_access_key_id = cloudpix-local\naws_secret_access_key = {secrets.token_hex(20)}\n"
+        save(path, text)
+    kept = configparser.ConfigParser(interpolation=None)
+    kept.read_string(path.read_text())
+    return {name.upper(): value for name, value in kept["default"].items()}
+
+
 def environment(directory, port):
     """What the server sees: none of the caller's AWS settings, and no path outside its folder."""
     kept = ("CLOUDTRAIL_RECORDING", "LANG", "LC_ALL", "LOG_LEVEL", "PATH", "TZ")
@@ -178,8 +175,7 @@ def environment(directory, port):
         "PERSIST_STATE": "1",
         "S3_PERSIST": "1",
         "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **credentials(directory),
         "AWS_ENDPOINT_URL": endpoint(port),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
@@ -256,14 +252,6 @@ def endpoint(port):
     return f"http://localhost:{port}"
 
 
-@contextlib.contextmanager
-def locked(path):
-    """One at a time: a second run waits for the first."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def save(path, text):
     temporary = path.with_suffix(".new")
     temporary.write_text(text)
@@ -272,10 +260,6 @@ def save(path, text):
 
 def digest(*paths):
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-
-
-def say(message):
-    print(message, file=sys.stderr, flush=True)
 
 
 def fail(message, hint):

@@ -28,6 +28,7 @@ from ministack import app as ministack
 from ministack.core import persistence, responses
 from ministack.services import apigateway_v1
 
+import guard
 import layers
 
 # Operations that change nothing, by how their names begin, where the headers give a name.
@@ -236,10 +237,12 @@ def main():
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--dir", required=True, help="only names the process, for emulator.py to know it again")
     parser.add_argument("--until", type=int, metavar="PID", help="shut down when this process has ended")
+    parser.add_argument("--host", action="append", default=[], help="a name besides localhost that it is asked by")
     arguments = parser.parse_args()
     if arguments.until:
         threading.Thread(target=end_with, args=(arguments.until,), daemon=True).start()
 
+    guard.install()
     layers.install()
     name_rpc_calls()
     tell_paths()
@@ -247,7 +250,7 @@ def main():
     config = Config()
     config.bind = [f"127.0.0.1:{arguments.port}"]
     config.keep_alive_timeout = 75
-    asyncio.run(serve(Durable(ministack.app), config))
+    asyncio.run(serve(guard.Guard(Durable(ministack.app), arguments.host), config))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ use crate::cli::{Cli, Code as CodeFlags, Common, Completions, Run, Traffic};
 use crate::commands::release::{Release, Test};
 use crate::cost;
 use crate::live;
-use crate::outputs::Outputs;
+use crate::outputs::{self, Outputs};
 use crate::package::{self, Artifact, Order};
 use crate::plan::{self, Plan};
 use crate::report::{self, Progress};
@@ -155,6 +155,7 @@ pub async fn destroy(common: &Common, run: &Run, images: Images) -> anyhow::Resu
     let done = opened.run(&plan, run).await?;
     if images != Images::Keep {
         opened.store.remove().await?;
+        outputs::forget_key(&common.state_dir, &common.env)?;
     }
     report::destroyed(&plan, &done, names, images == Images::Keep, common.json)?;
     Ok(ExitCode::SUCCESS)
@@ -219,7 +220,8 @@ pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> any
     };
     let lines = match curl {
         Some(image) => {
-            let lines = outputs.curl(image)?;
+            let key = outputs.save_key(&common.state_dir)?;
+            let lines = outputs.curl(image, key.as_deref())?;
             outputs.wait_until_it_answers().await?;
             Some(lines)
         }

@@ -1,7 +1,8 @@
 //! Where the stack is: what a person pastes and a script reads.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -57,11 +58,28 @@ impl Outputs {
         Ok(Outputs { api_key, ..self })
     }
 
-    /// Two lines to paste into a shell.
-    pub fn curl(&self, image: &Path) -> anyhow::Result<[String; 2]> {
+    /// Writes the API key into `folder`, as a header that only the caller can read, where the API asks for one. On a
+    /// command line it would be in `ps`, for every user of this machine, and in the shell's history.
+    pub fn save_key(&self, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+        let Some(key) = &self.api_key else { return Ok(None) };
+        let path = key_path(folder, &self.env);
+        let write = || -> anyhow::Result<()> {
+            std::fs::create_dir_all(folder)?;
+            // Made with mode 0600, and in place of whatever is there.
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            writeln!(file, "x-api-key: {key}")?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("write {}", path.display()))?;
+        Ok(Some(path))
+    }
+
+    /// Two lines to paste into a shell; `key` is the file of [`Outputs::save_key`].
+    pub fn curl(&self, image: &Path, key: Option<&Path>) -> anyhow::Result<[String; 2]> {
         let url = self.api_url.as_deref().context(NO_API)?;
-        let header = |key: &str| format!(" -H {}", quote(&format!("x-api-key: {key}")));
-        let key = self.api_key.as_deref().map(header).unwrap_or_default();
+        let key =
+            key.map_or_else(String::new, |path| format!(" -H {}", quote(&format!("@{}", path.display()))));
         let name = image.file_name().with_context(|| format!("{} is no file", image.display()))?;
         let name = percent_encoding::utf8_percent_encode(
             &name.to_string_lossy(),
@@ -102,6 +120,21 @@ impl Outputs {
     }
 }
 
+fn key_path(folder: &Path, env: &str) -> PathBuf {
+    folder.join(format!("{env}.api-key"))
+}
+
+/// Removes what [`Outputs::save_key`] wrote; the key is gone with its stack.
+pub fn forget_key(folder: &Path, env: &str) -> anyhow::Result<()> {
+    let path = key_path(folder, env);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 const NO_API: &str = "the stack has no API yet; run `provision apply`";
 
 fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {
@@ -116,13 +149,13 @@ fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     use super::*;
     use crate::stack::Place;
 
-    #[test]
-    fn the_lines_for_a_shell_are_what_they_say_whatever_is_in_them() {
+    fn outputs(key: &str) -> Outputs {
         let place = Place {
             partition: "aws".into(),
             account: "123456789012".into(),
@@ -131,9 +164,14 @@ mod tests {
         };
         let mut record = Record::new("default", &place, "abcd1234".to_owned());
         record.api_id = Some("a1b2c3d4e5".to_owned());
-        let mut outputs = Outputs::new(&record, Some("http://host:1/it's"));
-        outputs.api_key = Some("k'; id; '".to_owned());
-        let [upload, list] = outputs.curl(Path::new("it's $(id)/a b'.jpg")).unwrap();
+        Outputs { api_key: Some(key.to_owned()), ..Outputs::new(&record, Some("http://host:1/it's")) }
+    }
+
+    #[test]
+    fn the_lines_for_a_shell_are_what_they_say_whatever_is_in_them() {
+        let key = Path::new("/state's/default.api-key");
+        let picture = Path::new("it's $(id)/a b'.jpg");
+        let [upload, list] = outputs("secret").curl(picture, Some(key)).unwrap();
         let words = |line: &str| {
             let line = format!("curl() {{ printf '%s\\n' \"$@\"; }}; {line}");
             let output = Command::new("sh").args(["-c", &line]).output().unwrap();
@@ -143,7 +181,7 @@ mod tests {
         let expected = [
             "-sS",
             "-H",
-            "x-api-key: k'; id; '",
+            "@/state's/default.api-key",
             "-H",
             "content-type: application/octet-stream",
             "--data-binary",
@@ -151,7 +189,23 @@ mod tests {
             &format!("{url}/upload?fileName=a%20b%27%2Ejpg"),
         ];
         assert_eq!(words(&upload), expected);
-        assert_eq!(words(&list), ["-sS", "-H", "x-api-key: k'; id; '", &format!("{url}/list?limit=10")]);
-        assert!(outputs.curl(Path::new("-")).unwrap()[0].contains("'@./-'"));
+        assert_eq!(words(&list), ["-sS", "-H", "@/state's/default.api-key", &format!("{url}/list?limit=10")]);
+        assert!(outputs("secret").curl(Path::new("-"), None).unwrap()[0].contains("'@./-'"));
+    }
+
+    #[test]
+    fn the_key_is_in_a_file_of_the_callers_own_and_on_no_command_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("it's here");
+        let outputs = outputs("s3cret");
+        let path = outputs.save_key(&state).unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "x-api-key: s3cret\n");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        for line in outputs.curl(Path::new("a.jpg"), Some(&path)).unwrap() {
+            assert!(!line.contains("s3cret"), "{line}");
+        }
+        forget_key(&state, "default").unwrap();
+        forget_key(&state, "default").unwrap();
+        assert!(!path.exists());
     }
 }

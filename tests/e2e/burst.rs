@@ -1,11 +1,11 @@
 //! Bad weather all over: microburst throttles, fails, delays and cuts calls of every service.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cloud::{root, skipped};
+use crate::cloud::{python, root, skipped};
 use crate::crash::{APPLY, DESTROY, Lab};
 use crate::images::send;
 
@@ -30,7 +30,8 @@ impl Microburst {
     fn start(upstream: &str, rules: &[Value]) -> Microburst {
         // Free a moment ago; nobody else of this test asks for one just now.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(root().join(".local/venv/bin/microburst"))
+        let child = python()
+            .arg(root().join("tests/e2e/between.py"))
             .args(["--upstream", upstream, "--port", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())

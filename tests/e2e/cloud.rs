@@ -1,5 +1,6 @@
 //! The embedded AWS, the binaries under test, and the witness.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -38,6 +39,8 @@ pub fn skipped() -> bool {
 pub struct Emulator {
     pub endpoint: String,
     pub folder: PathBuf,
+    /// Of its root user's key.
+    secret: String,
 }
 
 impl Emulator {
@@ -59,14 +62,16 @@ impl Emulator {
 
     pub fn start(folder: &Path, port: u16) -> Emulator {
         let output = emulator(["start", "--dir", folder.to_str().unwrap(), "--port", &port.to_string()])
-            .args(["--until", &std::process::id().to_string()])
+            .args(["--until", &std::process::id().to_string(), "--host", crate::image::NAME])
             // What it was asked to do, for the witness.
             .env("CLOUDTRAIL_RECORDING", "1")
             .output()
             .unwrap();
         let endpoint = stdout(&output).trim().to_owned();
         assert!(output.status.success() && endpoint.starts_with("http://"), "{}", text(&output));
-        Emulator { endpoint, folder: folder.to_owned() }
+        let kept = std::fs::read_to_string(folder.join("credentials")).unwrap();
+        let secret = kept.lines().find_map(|line| line.strip_prefix("aws_secret_access_key = "));
+        Emulator { endpoint, folder: folder.to_owned(), secret: secret.unwrap().to_owned() }
     }
 
     pub fn stop(&self) {
@@ -83,7 +88,7 @@ impl Emulator {
 
     /// Without arguments it answers what it is asked on standard input, a JSON list a line.
     pub fn witness_command(&self) -> Command {
-        let mut command = Command::new(root().join(".local/venv/bin/python"));
+        let mut command = python();
         command.arg(root().join("tests/e2e/witness.py")).envs(self.credentials());
         command
     }
@@ -91,8 +96,8 @@ impl Emulator {
     pub fn credentials(&self) -> [(&'static str, &str); 5] {
         [
             ("AWS_ENDPOINT_URL", &self.endpoint),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_ACCESS_KEY_ID", "cloudpix-local"),
+            ("AWS_SECRET_ACCESS_KEY", &self.secret),
             ("AWS_REGION", "us-east-1"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
         ]
@@ -168,13 +173,27 @@ pub struct Outputs {
     pub table: String,
 }
 
-/// `provision` with nothing of the caller's AWS settings, and from a folder without a cloudpix.toml.
+/// A command with nothing of the caller's own settings: not of AWS, a proxy, Python or CloudPix.
+pub fn bare(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    for name in ["HOME", "LANG", "PATH", "RUST_BACKTRACE", "TMPDIR", "USER"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command
+}
+
+/// The interpreter that boto3 and its like are installed for.
+pub fn python() -> Command {
+    let mut command = bare(root().join(".local/venv/bin/python"));
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command
+}
+
+/// `provision` with nothing of the caller's settings, and from a folder without a cloudpix.toml.
 pub fn provision(arguments: &[&str]) -> Command {
     let folder = binaries();
-    let mut command = Command::new(folder.join("provision"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
-        command.env_remove(name);
-    }
+    let mut command = bare(folder.join("provision"));
     command.env("CLOUDPIX_FUNCTIONS", folder).env("AWS_EC2_METADATA_DISABLED", "true");
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.current_dir(root().join("tests")).stdin(Stdio::null()).args(arguments);

@@ -1,9 +1,7 @@
 //! openapi.yaml is the truth: schemathesis, which makes requests out of it, finds no answer that is not
 //! as it says. What it cannot know is in `rules.py`, and how it runs in `schemathesis.toml`.
 
-use std::process::Command;
-
-use crate::cloud::{Stack, root, skipped, text};
+use crate::cloud::{Stack, bare, root, skipped, text};
 
 /// Settings of a stack that does not throttle what tests send at once.
 pub const UNTHROTTLED: &str = "[defaults]\npackage = \"zip\"\nthrottle = { rate = 10000.0, burst = 5000 }\n";
@@ -31,7 +29,7 @@ fn every_answer_is_as_openapi_says() {
     stack.apply_unthrottled();
     let outputs = stack.outputs();
     let here = root().join("tests/e2e");
-    let output = Command::new(schemathesis)
+    let output = bare(schemathesis)
         .arg("--config-file")
         .arg(here.join("schemathesis.toml"))
         .arg("run")

@@ -24,6 +24,7 @@ mod images;
 mod input;
 mod lifecycle;
 mod local;
+mod machine;
 mod moto;
 mod operate;
 mod proxy;

@@ -1,12 +1,12 @@
 //! The same cycle on another emulator, which nobody of MiniStack's wrote: moto's server, control plane alone.
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cloud::{provision, root, skipped, text};
+use crate::cloud::{bare, provision, root, skipped, text};
 
 struct Moto {
     server: Child,
@@ -16,7 +16,7 @@ struct Moto {
 impl Moto {
     fn start() -> Moto {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(root().join(".local/moto/bin/python"));
+        let mut command = bare(root().join(".local/moto/bin/python"));
         command.arg(root().join("tests/e2e/moto_server.py")).arg(port.to_string());
         let server =
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("`make test` installs moto");

@@ -4,19 +4,19 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::cloud::{Emulator, Stack, root, skipped, text};
+use crate::cloud::{self, Emulator, Stack, root, skipped, text};
 use crate::images::send;
 use crate::input::check;
 
 /// The answer of a program in Python beside this file.
 fn python(emulator: &Emulator, program: &str, arguments: &[&str], input: &str) -> Value {
-    let mut command = Command::new(root().join(".local/venv/bin/python"));
+    let mut command = cloud::python();
     command.arg(root().join("tests/e2e").join(program)).args(arguments).envs(emulator.credentials());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

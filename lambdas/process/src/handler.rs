@@ -151,11 +151,7 @@ pub(crate) mod tests {
     }
 
     /// What became of the object, and the line that is logged.
-    pub(crate) async fn run_as(
-        process: &Process,
-        key: &str,
-        way: Way,
-    ) -> (Result<Outcome, Reject>, Value) {
+    pub(crate) async fn run_as(process: &Process, key: &str, way: Way) -> (Result<Outcome, Reject>, Value) {
         let arrival = Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), way, version: None };
         let line = Line::new("request", "cloudpix-process", false);
         let outcome = process.process(&arrival, &line).await;

@@ -1,7 +1,8 @@
 //! Pixels in memory: scaled, turned upright, and hashed to a placeholder.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, MulDiv, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Unmade;
 
@@ -24,14 +25,6 @@ impl Samples {
             Self::Grey => 1,
             Self::Rgb => 3,
             Self::Rgba | Self::Cmyk => 4,
-        }
-    }
-
-    const fn pixel_type(self) -> PixelType {
-        match self {
-            Self::Grey => PixelType::U8,
-            Self::Rgb => PixelType::U8x3,
-            Self::Rgba | Self::Cmyk => PixelType::U8x4,
         }
     }
 }
@@ -66,9 +59,9 @@ pub(crate) fn to_edge(picture: Picture, edge: u32) -> Result<Picture, Unmade> {
     let Picture { samples, mut data, .. } = picture;
     if samples == Samples::Rgba {
         // In place: a copy would be as large as the original.
-        let mut image = Image::from_slice_u8(from.0, from.1, &mut data, samples.pixel_type())
-            .map_err(|error| wrong(&error))?;
-        MulDiv::new().multiply_alpha_inplace(&mut image).map_err(|error| wrong(&error))?;
+        let mut image =
+            TypedImage::<U8x4>::from_buffer(from.0, from.1, &mut data).map_err(|error| wrong(&error))?;
+        MulDiv::new().multiply_alpha_inplace_typed(&mut image).map_err(|error| wrong(&error))?;
     }
     let data = resample(&data, samples, from, (from.0.into(), from.1.into()), to)?;
     Picture::new(to.0, to.1, samples, data)
@@ -97,21 +90,41 @@ pub(crate) fn within((width, height): (u32, u32), edge: u32) -> (u32, u32) {
 pub(crate) fn resample(
     data: &[u8],
     samples: Samples,
+    from: (u32, u32),
+    part: (f64, f64),
+    to: (u32, u32),
+) -> Result<Vec<u8>, Unmade> {
+    // For a type that is known only when it runs, the library is compiled for thirteen: a minute, and megabytes.
+    match samples {
+        Samples::Grey => resample_typed::<U8>(data, from, part, to),
+        Samples::Rgb => resample_typed::<U8x3>(data, from, part, to),
+        Samples::Cmyk => resample_typed::<U8x4>(data, from, part, to),
+        Samples::Rgba => {
+            let mut scaled = resample_typed::<U8x4>(data, from, part, to)?;
+            let mut image =
+                TypedImage::<U8x4>::from_buffer(to.0, to.1, &mut scaled).map_err(|error| wrong(&error))?;
+            MulDiv::new().divide_alpha_inplace_typed(&mut image).map_err(|error| wrong(&error))?;
+            Ok(scaled)
+        }
+    }
+}
+
+fn resample_typed<P: PixelTrait>(
+    data: &[u8],
     (width, height): (u32, u32),
     part: (f64, f64),
     (to_width, to_height): (u32, u32),
 ) -> Result<Vec<u8>, Unmade> {
-    let from = ImageRef::new(width, height, data, samples.pixel_type()).map_err(|error| wrong(&error))?;
-    let mut to = Image::new(to_width, to_height, samples.pixel_type());
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(0.0, 0.0, part.0, part.1)
         .use_alpha(false);
-    Resizer::new().resize(&from, &mut to, &options).map_err(|error| wrong(&error))?;
-    if samples == Samples::Rgba {
-        MulDiv::new().divide_alpha_inplace(&mut to).map_err(|error| wrong(&error))?;
-    }
-    Ok(to.into_vec())
+    let from = TypedImageRef::<P>::from_buffer(width, height, data).map_err(|error| wrong(&error))?;
+    let mut scaled = vec![0; to_width as usize * to_height as usize * P::size()];
+    let mut to =
+        TypedImage::<P>::from_buffer(to_width, to_height, &mut scaled).map_err(|error| wrong(&error))?;
+    Resizer::new().resize_typed(&from, &mut to, &options).map_err(|error| wrong(&error))?;
+    Ok(scaled)
 }
 
 /// Undoes an EXIF orientation (TIFF tag 274), 1 to 8; any other leaves the picture as it is.
