@@ -26,7 +26,7 @@ STOP_SECONDS = 20
 HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 SERVER = HERE / "server.py"
-LAYERS = HERE / "layers.py"
+PARTS = (HERE / "layers.py", HERE / "parity.py")
 VENV = HERE.parent / ".local" / "venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
@@ -98,7 +98,7 @@ def install():
 def start(directory, port, until):
     if not STAMP.exists():
         fail("MiniStack is not installed yet", f"run: python3 {HERE / 'emulator.py'} install")
-    stamp = digest(REQUIREMENTS, SERVER, LAYERS)
+    stamp = digest(REQUIREMENTS, SERVER, *PARTS)
     running = server(directory)
     if running:
         asked = port in (0, running["port"])
