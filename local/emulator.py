@@ -31,7 +31,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 SERVER = HERE / "server.py"
 # All that the server runs.
-PARTS = (SERVER, HERE / "guard.py", HERE / "layers.py")
+PARTS = (SERVER, HERE / "guard.py", HERE / "layers.py", HERE / "parity.py")
 VENV = HERE.parent / ".local" / "venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
@@ -82,7 +82,7 @@ def main():
 def start(directory, arguments):
     if not STAMP.exists():
         fail("MiniStack is not installed yet", f"run: python3 {HERE / 'emulator.py'} install")
-    port, stamp = arguments.port, digest(REQUIREMENTS, *PARTS)
+PARTS = (SERVER, HERE / "guard.py", HERE / "layers.py", HERE / "parity.py")
     running = server(directory)
     if running:
         asked = port in (0, running["port"])

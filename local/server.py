@@ -30,6 +30,7 @@ from ministack.services import apigateway_v1
 
 import guard
 import layers
+import parity
 
 # Operations that change nothing, by how their names begin, where the headers give a name.
 READS = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
@@ -55,6 +56,7 @@ class Durable:
             return
         SENT.set(scope["path"])
         service, operation = changes(scope) if scope["type"] == "http" else (None, "")
+        parity.caller.set(credential(scope)[0])
         if not service:
             await self.app(scope, receive, send)
             return
@@ -211,14 +213,19 @@ def changes(scope):
     unchanged = operation.startswith(READS) or operation in layers.TRANSIENT
     if unchanged or scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None, operation
-    credential = headers.get(b"authorization", b"").decode("latin-1").partition("Credential=")[2]
-    if not credential:
-        credential = parse_qs(scope["query_string"].decode("latin-1")).get("X-Amz-Credential", [""])[0]
-    # KEYID/20261123/us-east-1/s3/aws4_request
-    parts = credential.split(",")[0].split("/")
+    parts = credential(scope)
     name = parts[3] if len(parts) == 5 else ""
     name = ministack.SERVICE_NAME_ALIASES.get(name, name)
     return (name if name in ministack.SERVICE_REGISTRY else None), operation
+
+
+def credential(scope):
+    """What a request is signed by, in its parts: KEYID/20261123/us-east-1/s3/aws4_request."""
+    headers = dict(scope["headers"])
+    signed = headers.get(b"authorization", b"").decode("latin-1").partition("Credential=")[2]
+    if not signed:
+        signed = parse_qs(scope["query_string"].decode("latin-1")).get("X-Amz-Credential", [""])[0]
+    return signed.split(",")[0].split("/")
 
 
 def end_with(pid):
@@ -244,6 +251,7 @@ def main():
 
     guard.install()
     layers.install()
+    parity.install()
     name_rpc_calls()
     tell_paths()
     logging.getLogger("persistence").setLevel(logging.WARNING)

@@ -144,10 +144,12 @@ impl Site<'_> {
     async fn perform(&self, step: &Step, progress: impl Fn(String)) -> anyhow::Result<()> {
         match &step.action {
             Action::Create(desired) => match self.create(step.id, desired, &progress).await {
-                Err(error) if aws::exists_already(&error) => self.made(step.id, desired, error).await,
+                Err(error) if aws::exists_already(&error) => {
+                    self.made(step.id, desired, error, &progress).await
+                }
                 done => done,
             },
-            Action::Update { live, desired, .. } => self.update(step.id, live, desired).await,
+            Action::Update { live, desired, .. } => self.update(step.id, live, desired, progress).await,
             Action::Replace { live, desired, .. } => {
                 self.delete(step.id, live, &progress).await?;
                 self.create(step.id, desired, &progress).await
@@ -158,11 +160,17 @@ impl Site<'_> {
 
     /// Where the answer to a create got lost, AWS says of the next try that there is one already. What it
     /// made is ours when it has our tag, and is brought to what it should be.
-    async fn made(&self, id: Id, desired: &Resource, error: anyhow::Error) -> anyhow::Result<()> {
+    async fn made(
+        &self,
+        id: Id,
+        desired: &Resource,
+        error: anyhow::Error,
+        progress: impl Fn(String),
+    ) -> anyhow::Result<()> {
         let api = self.record.borrow().api_id.clone();
         let known = Known { api: api.as_deref(), bucket: true, code: &BTreeMap::new() };
         match live::read_one(self.aws, self.names, &known, id).await? {
-            Some(live) if live.tags() == desired.tags() => self.update(id, &live, desired).await,
+            Some(live) if live.tags() == desired.tags() => self.update(id, &live, desired, progress).await,
             _ => Err(error),
         }
     }
@@ -206,7 +214,7 @@ impl Site<'_> {
         let Site { aws, names, .. } = *self;
         match (id, desired) {
             (Id::Bucket, Resource::Bucket(desired)) => s3::create(aws, names, desired).await,
-            (Id::Table, Resource::Table(desired)) => dynamodb::create(aws, names, desired).await,
+            (Id::Table, Resource::Table(desired)) => dynamodb::create(aws, names, desired, progress).await,
             (Id::Queue, Resource::Queue(desired)) => sqs::create(aws, names, desired, progress).await,
             (Id::LogGroup(_) | Id::AccessLog, Resource::LogGroup(desired)) => {
                 logs::create(aws, &names.of(id), desired).await
@@ -263,13 +271,19 @@ impl Site<'_> {
         }
     }
 
-    async fn update(&self, id: Id, live: &Resource, desired: &Resource) -> anyhow::Result<()> {
+    async fn update(
+        &self,
+        id: Id,
+        live: &Resource,
+        desired: &Resource,
+        progress: impl Fn(String),
+    ) -> anyhow::Result<()> {
         use Resource as R;
         let Site { aws, names, .. } = *self;
         match (id, live, desired) {
             (Id::Bucket, R::Bucket(live), R::Bucket(desired)) => s3::update(aws, names, live, desired).await,
             (Id::Table, R::Table(live), R::Table(desired)) => {
-                dynamodb::update(aws, names, live, desired).await
+                dynamodb::update(aws, names, live, desired, progress).await
             }
             (Id::Queue, R::Queue(live), R::Queue(desired)) => sqs::update(aws, names, live, desired).await,
             (Id::LogGroup(_) | Id::AccessLog, R::LogGroup(live), R::LogGroup(desired)) => {

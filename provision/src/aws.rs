@@ -10,7 +10,6 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use aws_sdk_sts::config::ProvideCredentials;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use rand::RngExt;
 
@@ -26,6 +25,8 @@ pub mod iam;
 pub mod lambda;
 mod limit;
 pub mod logs;
+mod profile;
+mod proxy;
 pub mod s3;
 pub mod sqs;
 pub mod sts;
@@ -57,7 +58,7 @@ pub struct Door {
 impl Door {
     /// Finds region and credentials by the SDK's usual chain.
     pub async fn find() -> anyhow::Result<Door> {
-        let config = configuration().await;
+        let config = configuration().await?;
         let Some(region) = config.region().map(|region| region.as_ref().to_owned()) else {
             bail!(
                 "no AWS region is set; set AWS_REGION, such as AWS_REGION=eu-west-1, or a region in ~/.aws/config"
@@ -66,7 +67,8 @@ impl Door {
         check_region(&region)?;
         let provider = config.credentials_provider().context(NO_CREDENTIALS)?;
         if let Err(error) = provider.provide_credentials().await {
-            return Err(anyhow::Error::new(error).context(NO_CREDENTIALS));
+            let why = profile::advice().unwrap_or_else(|| NO_CREDENTIALS.to_owned());
+            return Err(anyhow::Error::new(error).context(why));
         }
         Ok(Door { config, region })
     }
@@ -114,13 +116,14 @@ impl Aws {
 
     /// Where STS answers, even to those whom it does not know.
     pub fn sts_url(&self) -> String {
-        let domain = if self.place.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-        self.endpoint.clone().unwrap_or_else(|| format!("https://sts.{}.{domain}/", self.place.region))
+        let Place { region, .. } = &self.place;
+        let url = || format!("https://sts.{region}.{}/", contract::domain(region));
+        self.endpoint.clone().unwrap_or_else(url)
     }
 }
 
 const NO_CREDENTIALS: &str = "no AWS credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
-                              AWS_SECRET_ACCESS_KEY, or run `aws sso login`. To try CloudPix without an AWS account: \
+                              AWS_SECRET_ACCESS_KEY, or run `aws login` or `aws sso login`. To try CloudPix without an AWS account: \
                               make local";
 
 /// Whether calls wait for AWS's quotas. An emulator has none, so there they do when told to.
@@ -128,15 +131,14 @@ const RATE_LIMITS: &str = "CLOUDPIX_RATE_LIMITS";
 
 /// Retries are for what the limiter cannot know: what other processes use of the account's quotas, of
 /// which the slowest (`DeleteRestApi`, once in 30 seconds) needs more than the SDK's three tries.
-async fn configuration() -> SdkConfig {
+async fn configuration() -> anyhow::Result<SdkConfig> {
     let retries =
         RetryConfig::standard().with_max_attempts(12).with_initial_backoff(Duration::from_millis(250));
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_mins(1))
         .build();
-    let client =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let client = proxy::client()?;
     let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
         .retry_config(retries)
@@ -148,7 +150,16 @@ async fn configuration() -> SdkConfig {
         Ok("off") => false,
         _ => config.endpoint_url().is_none(),
     };
-    if limited { config.into_builder().http_client(limit::Limited::new(client)).build() } else { config }
+    Ok(if limited { config.into_builder().http_client(limit::Limited::new(client)).build() } else { config })
+}
+
+/// How long an attempt that sends so many bytes may take: a minute, and what they take on a line of
+/// 128 kbit/s. A line that stands still is the SDK's own to notice, long before.
+/// <https://docs.aws.amazon.com/sdk-for-rust/latest/dg/timeouts.html>
+fn sending(bytes: usize) -> TimeoutConfig {
+    // A protocol that is JSON has them as base64.
+    let seconds = u64::try_from(bytes).unwrap_or(u64::MAX / 4) / 3 * 4 / (128_000 / 8);
+    TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(60 + seconds)).build()
 }
 
 /// A region's name is part of a host name; a wrong one shows only as a host that is not found.
@@ -198,6 +209,13 @@ impl std::fmt::Display for Failure {
 impl Failure {
     fn hint(&self) -> Option<String> {
         let call = self.call;
+        if self.message.contains("UnreservedConcurrentExecution") {
+            return Some(
+                "Lambda keeps so many for functions without a share of their own; `provision doctor` tells the \
+                 account's limit: lower `concurrency` in cloudpix.toml, or ask for more in Service Quotas"
+                    .to_owned(),
+            );
+        }
         let hint = match self.code.as_deref()? {
             "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedException" => {
                 format!(
@@ -344,15 +362,31 @@ fn says<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, (code, text)
 ///
 /// To ask costs next to nothing and most of what is waited for takes less than a second, so the first
 /// questions are close together.
-async fn wait<T>(what: &str, mut probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
-    let mut pauses = std::iter::repeat_n(Duration::from_millis(50), 16).chain(pauses());
+async fn wait<T>(what: &str, probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+    wait_longer(what, 2, probe).await
+}
+
+/// The same for what takes longer than two minutes: so many of them at most.
+async fn wait_longer<T>(
+    what: &str,
+    minutes: u16,
+    mut probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    // Every two seconds after the first two minutes.
+    let longer = usize::from(minutes.saturating_sub(2)) * 30;
+    let longer = std::iter::repeat_n(Duration::from_secs(2), longer);
+    let mut pauses = std::iter::repeat_n(Duration::from_millis(50), 16).chain(pauses()).chain(longer);
     loop {
         if let Some(answer) = probe().await? {
             return Ok(answer);
         }
         match pauses.next() {
             Some(pause) => tokio::time::sleep(jittered(pause)).await,
-            None => bail!("{what} is still not ready after two minutes; run again, and it goes on from here"),
+            None => {
+                bail!(
+                    "{what} is still not ready after {minutes} minutes; run again, and it goes on from here"
+                )
+            }
         }
     }
 }
@@ -399,5 +433,13 @@ mod tests {
     fn waiting_ends_after_two_minutes() {
         let total: Duration = pauses().sum();
         assert!((Duration::from_secs(110)..Duration::from_secs(130)).contains(&total), "{total:?}");
+    }
+
+    #[test]
+    fn a_slow_line_has_the_time_that_it_needs() {
+        let patience = |bytes| sending(bytes).operation_attempt_timeout().unwrap().as_secs();
+        assert_eq!(patience(0), 60);
+        // 20 MiB, ECR's part, as base64, at 16,000 bytes a second.
+        assert_eq!(patience(20 << 20), 60 + 1747);
     }
 }

@@ -112,7 +112,7 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
     // An emulator need not be able to run functions; `outputs --curl` waits for one that does.
     if !plan.is_empty() && aws.endpoint.is_none() {
         let asked = Outputs::new(&record, None).with_api_key(&aws).await?;
-        progress.wait("the API to answer", asked.wait_until_it_answers()).await?;
+        progress.wait("the API to answer", asked.wait_until_it_answers(|text| progress.note(text))).await?;
     }
     store.check_lock().await?;
     // A new version may not do its work; an emulator need not be able to run one that is an image.
@@ -222,7 +222,7 @@ pub async fn outputs(common: &Common, api_key: bool, curl: Option<&Path>) -> any
         Some(image) => {
             let key = outputs.save_key(&common.state_dir)?;
             let lines = outputs.curl(image, key.as_deref())?;
-            outputs.wait_until_it_answers().await?;
+            outputs.wait_until_it_answers(report::note).await?;
             Some(lines)
         }
         None => None,

@@ -43,6 +43,39 @@ impl Finding {
     }
 }
 
+/// New accounts may run no more functions than these at once.
+const FEW_AT_ONCE: i32 = 50;
+
+/// Of so many functions that may run at once, those that no function may have for itself.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>; an account that is new
+/// has 10 in all, and Lambda's refusal then names 10.
+fn unreservable(limit: i32) -> i32 {
+    if limit >= 100 { 100 } else { 10 }
+}
+
+/// What it means that `limit` functions may run at once in account and region, of which the settings want
+/// `reserved` for functions of this stack.
+pub fn concurrency(limit: i32, reserved: i32) -> Finding {
+    const WHAT: &str = "Lambda quota";
+    const ADVICE: &str = "ask for more in Service Quotas: Lambda, Concurrent executions";
+    let free = limit - unreservable(limit);
+    if reserved > free {
+        let detail = format!(
+            "{limit} functions at once, of which {} can be reserved, and `concurrency` in cloudpix.toml is {reserved}",
+            free.max(0)
+        );
+        return Finding::error(WHAT, detail, format!("lower it, or {ADVICE}"));
+    }
+    if limit < FEW_AT_ONCE {
+        let detail =
+            format!("only {limit} functions at once in this account and region; more requests get 429");
+        return Finding::warning(WHAT, detail, ADVICE);
+    }
+    let of_ours = if reserved > 0 { format!(", {reserved} of them reserved") } else { String::new() };
+    Finding::ok(WHAT, format!("{limit} functions at once{of_ours}"))
+}
+
 /// Actions of one service on some of its resources.
 pub struct Statement {
     pub id: &'static str,
@@ -74,6 +107,9 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
         format!("log-group:/aws/apigateway/{stack}:*"),
     ];
     let passed = ("iam:PassedToService", "lambda.amazonaws.com");
+    let role_of = |path: &str| format!("arn:{partition}:iam::{}:role/{path}/*", place.account);
+    let gateway_role = role_of(&format!("aws-service-role/{GATEWAY}"));
+    let reserved_role = role_of("aws-reserved/sso.amazonaws.com");
     let state = state.into_iter().flat_map(|StateBucket { bucket, prefix }| {
         let bucket = format!("arn:{partition}:s3:::{bucket}");
         let files = format!("{bucket}/{prefix}*");
@@ -89,6 +125,11 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
         Statement::on("Repositories", REPOSITORY, vec![place.arn("ecr", &format!("repository/{stack}-*"))]),
         Statement::on("Roles", ROLE, vec![role.clone()]),
         Statement { condition: Some(passed), ..Statement::on("PassRoles", &["iam:PassRole"], vec![role]) },
+        Statement {
+            condition: Some(("iam:AWSServiceName", GATEWAY)),
+            ..Statement::on(SERVICE_ROLE, &["iam:CreateServiceLinkedRole"], vec![gateway_role])
+        },
+        Statement::on(OWN_ROLE, &["iam:GetRole"], vec![reserved_role]),
         Statement::on("Functions", FUNCTION, vec![function]),
         Statement::on(
             "Api",
@@ -109,6 +150,39 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
     ];
     statements.extend(state);
     statements
+}
+
+/// Whom API Gateway makes a role of its own for, with the first API of an account.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/using-service-linked-roles.html>
+const GATEWAY: &str = "ops.apigateway.amazonaws.com";
+/// The statement about it.
+const SERVICE_ROLE: &str = "ServiceRole";
+/// The statement by which `doctor` learns the path of a role that IAM Identity Center made.
+const OWN_ROLE: &str = "OwnRole";
+
+/// An action that the caller may not do, and the statement that should allow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub statement: &'static str,
+    pub action: String,
+}
+
+/// What it means that the caller may not do these.
+pub fn permissions(refused: &[Refused], policy: &str) -> Finding {
+    const WHAT: &str = "permissions";
+    let optional = |refused: &&Refused| [SERVICE_ROLE, OWN_ROLE].contains(&refused.statement);
+    let needed: Vec<&str> = refused.iter().filter(|it| !optional(it)).map(|it| it.action.as_str()).collect();
+    if !needed.is_empty() {
+        return Finding::error(WHAT, format!("not allowed: {}", needed.join(", ")), policy);
+    }
+    match refused.iter().find(|it| it.statement == SERVICE_ROLE) {
+        // Whether there is one already only those may ask who may do more than this stack needs.
+        Some(Refused { action, .. }) => {
+            let detail = format!("not allowed: {action}, which an account's first API needs, and no other");
+            Finding::warning(WHAT, detail, policy)
+        }
+        None => Finding::ok(WHAT, "all that apply and destroy need"),
+    }
 }
 
 /// The policy, for whoever grants permissions to paste.
@@ -212,13 +286,16 @@ const FUNCTION: &[&str] = &[
     "lambda:CreateFunction",
     "lambda:DeleteAlias",
     "lambda:DeleteFunction",
+    "lambda:DeleteFunctionConcurrency",
     "lambda:GetAlias",
     "lambda:GetFunction",
     "lambda:GetPolicy",
     "lambda:InvokeFunction",
     "lambda:ListAliases",
+    "lambda:ListTags",
     "lambda:ListVersionsByFunction",
     "lambda:PublishVersion",
+    "lambda:PutFunctionConcurrency",
     "lambda:RemovePermission",
     "lambda:TagResource",
     "lambda:UntagResource",
@@ -272,63 +349,4 @@ const ACCOUNT: &[&str] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::path::Path;
-
-    use super::*;
-
-    fn place() -> Place {
-        Place {
-            partition: "aws".to_owned(),
-            account: "123456789012".to_owned(),
-            region: "eu-west-1".to_owned(),
-            plain_http: false,
-        }
-    }
-
-    /// Each call is named in the code as it is in a policy.
-    #[test]
-    fn the_policy_allows_every_call_that_the_code_makes() {
-        let mut sources = String::new();
-        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    sources.push_str(&std::fs::read_to_string(path).unwrap());
-                }
-            }
-        }
-        let calls = sources.split('"').filter(|text| {
-            let (service, action) = text.split_once(':').unwrap_or_default();
-            let services =
-                ["apigateway", "cloudwatch", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sqs", "sts"];
-            let is_name = !action.is_empty() && action.chars().all(|c| c.is_ascii_alphanumeric());
-            services.contains(&service) && is_name
-        });
-        let made: BTreeSet<&str> = calls.map(|call| call.split(' ').next().unwrap_or(call)).collect();
-        assert!(made.len() > 80, "{made:?}");
-        let state = StateBucket { bucket: "team-state".to_owned(), prefix: String::new() };
-        let statements = statements(&place(), "default", Some(&state));
-        let allowed: BTreeSet<&str> = statements.iter().flat_map(|it| it.actions).copied().collect();
-        let missing: Vec<_> = made.difference(&allowed).collect();
-        assert!(missing.is_empty(), "not in the policy: {missing:?}");
-    }
-
-    #[test]
-    fn the_policy_is_about_one_environment_and_fits_what_iam_takes() {
-        let policy = policy(&place(), "staging", None);
-        let text = policy.to_string();
-        assert!(text.contains("arn:aws:s3:::cloudpix-staging-images-*"), "{text}");
-        assert!(text.contains("arn:aws:lambda:eu-west-1:123456789012:function:cloudpix-staging-*"), "{text}");
-        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-        assert!(text.len() < 6144, "{} characters", text.len());
-        for statement in policy["Statement"].as_array().unwrap() {
-            let account = statement["Sid"] == "Account";
-            assert_eq!(statement["Resource"] == json!(["*"]), account, "{statement}");
-        }
-    }
-}
+mod tests;

@@ -99,22 +99,29 @@ impl Outputs {
         ])
     }
 
-    /// Waits until the API lists images. A stage that was made a moment ago answers 403 or 404 at first.
-    pub async fn wait_until_it_answers(&self) -> anyhow::Result<()> {
+    /// Waits until the API lists images. A stage that was made a moment ago answers 403 or 404 at first,
+    /// until all of API Gateway's machines know of it. `on` hears what it waits for, once each.
+    pub async fn wait_until_it_answers(&self, on: impl Fn(&str)) -> anyhow::Result<()> {
         let url = format!("{}/list?limit=1", self.api_url.as_deref().context(NO_API)?);
         let mut last = String::new();
-        for attempt in 0..60 {
+        for attempt in 0..SECONDS {
             if attempt > 0 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            match http::status(&url, self.api_key.as_deref()).await {
+            let now = match http::status(&url, self.api_key.as_deref()).await {
                 Ok(200) => return Ok(()),
-                Ok(status) => last = format!("it answers {status}"),
-                Err(error) => last = format!("{error:#}"),
+                Ok(403) => "it answers 403, as long as it does not know its key everywhere".to_owned(),
+                Ok(404) => "it answers 404, as long as it does not know its stage everywhere".to_owned(),
+                Ok(status) => format!("it answers {status}"),
+                Err(error) => format!("{error:#}"),
+            };
+            if now != last {
+                on(&format!("waiting for the API, three minutes at most: {now}"));
+                last = now;
             }
         }
         bail!(
-            "the API at {url} does not list images after a minute: {last}; look at the logs of the function {}",
+            "the API at {url} does not list images after three minutes: {last}; look at the logs of the function {}",
             self.functions["list"]
         );
     }
@@ -135,13 +142,15 @@ pub fn forget_key(folder: &Path, env: &str) -> anyhow::Result<()> {
     }
 }
 
+/// How long an API and a key may take to be known to all of API Gateway's machines.
+const SECONDS: u32 = 180;
 const NO_API: &str = "the stack has no API yet; run `provision apply`";
 
 fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {
     match endpoint {
         Some(endpoint) => format!("{endpoint}/restapis/{id}/{STAGE}/_user_request_"),
         None => {
-            let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            let domain = contract::domain(region);
             format!("https://{id}.execute-api.{region}.{domain}/{STAGE}")
         }
     }

@@ -234,6 +234,11 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// A word on what takes long.
+    pub fn note(&self, text: &str) {
+        self.say(&format!("  {text}"));
+    }
+
     fn say(&self, line: &str) {
         self.bars.suspend(|| talk(&format!("{line}\n")));
     }
@@ -329,6 +334,11 @@ pub fn applied(
 pub fn next_steps(env: &str) {
     let env = if env == "default" { String::new() } else { format!(" --env {env}") };
     talk(&format!("the API key, and two curl lines to try it: provision outputs{env} --curl IMAGE\n"));
+}
+
+/// A word on what takes long.
+pub fn note(text: &str) {
+    talk(&format!("{text}\n"));
 }
 
 fn outputs_text(outputs: &Outputs) -> String {

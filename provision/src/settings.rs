@@ -64,6 +64,8 @@ pub struct Sizing {
     /// Seconds.
     pub timeout: i32,
     pub architecture: Architecture,
+    /// How many may run at once, and are kept free for it; `None` shares what the account has.
+    pub concurrency: Option<i32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -223,6 +225,14 @@ struct SizingLayer {
     memory: Option<i32>,
     timeout: Option<i32>,
     architecture: Option<Architecture>,
+    concurrency: Option<i32>,
+}
+
+impl Settings {
+    /// How many functions that run at once are kept free for those of this stack.
+    pub fn reserved(&self) -> i32 {
+        self.functions.values().filter_map(|sizing| sizing.concurrency).sum()
+    }
 }
 
 impl Layer {
@@ -359,6 +369,7 @@ fn sizing(over: &Layer, base: &Layer, function: Function) -> Sizing {
         memory: over.memory.or(base.memory).unwrap_or(memory),
         timeout: over.timeout.or(base.timeout).unwrap_or(timeout),
         architecture: over.architecture.or(base.architecture).unwrap_or(Architecture::Auto),
+        concurrency: over.concurrency.or(base.concurrency).filter(|&concurrency| concurrency != 0),
     }
 }
 
@@ -375,6 +386,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         // API Gateway waits 29 seconds for an answer, Lambda 15 minutes.
         let longest = if *function == Function::Process { 900 } else { 29 };
         range(&format!("{name}.timeout"), sizing.timeout, 1, longest)?;
+        range(&format!("{name}.concurrency"), sizing.concurrency.unwrap_or_default(), 0, 100_000)?;
     }
     settings.thumbnails.check()?;
     let days = settings.log_retention_days;

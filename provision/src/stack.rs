@@ -383,7 +383,7 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         dead_letters: (function == Function::Process).then(|| policy::queue_arn(place, names)),
         environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
-    Lambda { tags: names.tags(), configuration }
+    Lambda { tags: names.tags(), concurrency: sizing.concurrency, configuration }
 }
 
 #[cfg(test)]

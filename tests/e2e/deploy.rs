@@ -4,6 +4,8 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -147,6 +149,38 @@ fn a_version_that_does_not_do_its_work_is_taken_back() {
     assert_eq!(stack.outputs().get("/list").json()["count"], 0);
 }
 
+/// Lambda has one revision for an alias and for who may call it.
+#[test]
+fn a_version_on_trial_is_taken_back_though_a_right_was_given_meanwhile() {
+    if skipped() {
+        return;
+    }
+    let (stack, build) = (Stack::applied("overtaken"), Build::new());
+    build.break_upload();
+    let proxy = Proxy::start(&stack.emulator.endpoint);
+    let (emulator, moves) = (stack.emulator, Arc::new(AtomicUsize::new(0)));
+    let seen = moves.clone();
+    proxy.judge(move |call| {
+        if call.operation.starts_with("PUT ") && call.operation.contains("/aliases/live") {
+            let n = seen.fetch_add(1, Ordering::SeqCst);
+            // The move and the way back are overtaken, each once.
+            if n == 0 || n == 2 {
+                emulator.witness(&["allow_call", "cloudpix-overtaken-upload", &format!("theirs{n}")]);
+            }
+            // The answer to the last one gets lost, so that the SDK's own second try finds it done.
+            return if n == 3 { Verdict::CutAfter } else { Verdict::Pass };
+        }
+        Verdict::Pass
+    });
+    let (status, said) = proxy.run(&mut stack.deploy(&build, &["upload", "--package", "zip"]));
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("version 1 is live again"), "{said}");
+    let alias = stack.alias("upload");
+    assert_eq!(alias["version"], "1", "{alias}");
+    assert_eq!(alias["description"], "version 2 failed its smoke test");
+    assert_eq!(moves.load(Ordering::SeqCst), 5, "two each, and the SDK's own second try");
+}
+
 #[test]
 fn a_deploy_that_was_killed_before_its_test_is_tested_by_the_next() {
     if skipped() {
@@ -192,6 +226,22 @@ fn old_versions_and_their_images_go_and_what_an_alias_uses_stays() {
     let mut used: Vec<Value> = versions.iter().map(|version| version["digest"].clone()).collect();
     used.sort_by_key(ToString::to_string);
     assert_eq!(images, json!(used));
+    stack.json(&["destroy", "--yes"]);
+}
+
+#[test]
+fn an_image_that_bears_the_tag_of_earlier_versions_is_taken_as_it_is() {
+    if skipped() {
+        return;
+    }
+    let stack = Stack::new("retagged");
+    stack.json(&["apply", "--yes"]);
+    let repository = "cloudpix-retagged-list";
+    let tags = stack.emulator.witness(&["retag", repository]);
+    assert!(tags[0].as_str().is_some_and(|tag| tag.starts_with("sha256-")), "{tags}");
+    assert_eq!(stack.json(&["plan"])["changes"], json!([]));
+    assert_eq!(stack.json(&["apply", "--yes"])["applied"], json!([]));
+    assert_eq!(stack.emulator.witness(&["images", repository]).as_array().unwrap().len(), 1);
     stack.json(&["destroy", "--yes"]);
 }
 

@@ -164,7 +164,7 @@ fn the_image_package_is_pushed_to_ecr_and_deployed_by_digest() {
         let uri = function["code"]["ImageUri"].as_str().unwrap();
         let (_, digest) = uri.split_once('@').unwrap_or_else(|| panic!("not by digest: {uri}"));
         let image = stack.emulator.witness(&["image", name, digest]);
-        assert_eq!(image["tag"], json!(digest.replace(':', "-")));
+        assert_eq!(image["tag"], json!(digest.replace("sha256:", "cloudpix-")));
         assert_eq!((&image["mutability"], &image["scanOnPush"]), (&json!("IMMUTABLE"), &json!(true)));
         let manifest: Value = serde_json::from_str(image["manifest"].as_str().unwrap()).unwrap();
         assert_eq!(manifest["layers"].as_array().unwrap().len(), 1, "{manifest}");

@@ -33,5 +33,6 @@ mod repair;
 mod security;
 mod team;
 mod tidy;
+mod unsettled;
 mod watch;
 mod weather;

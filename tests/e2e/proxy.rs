@@ -39,6 +39,8 @@ pub enum Verdict {
     After(Duration),
     /// Not passed on: this status, these headers and this body instead.
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// Passed on, with one text for another wherever it is in the answer.
+    Edited(&'static str, &'static str),
     /// AWS does it, and the connection is closed without its answer.
     CutAfter,
     /// The caller gets SIGKILL, and the call does not reach AWS.
@@ -180,7 +182,7 @@ impl Shared {
                 );
                 Some(head.into_bytes())
             }
-
+            Verdict::Edited(from, to) => Some(edited(&self.pass(request)?, from, to)),
             Verdict::CutAfter => {
                 self.pass(request);
                 None
@@ -230,6 +232,18 @@ impl Shared {
         passed.extend(&answer[end + 4..]);
         Some(passed)
     }
+}
+
+/// An answer with another text in its body, and the length and the checksum left to the reader's trust.
+fn edited(answer: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(answer);
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
+    assert!(!head.to_lowercase().contains("transfer-encoding"), "a body without a length: {head}");
+    let body = body.replace(from, to);
+    let kept = ["content-length", "x-amz-crc32"];
+    let head = head.lines().filter(|line| !kept.iter().any(|name| is_header(line, name)));
+    let head: String = head.map(|line| format!("{line}\r\n")).collect();
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 fn is_header(line: &str, name: &str) -> bool {

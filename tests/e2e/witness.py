@@ -127,6 +127,42 @@ def call(event):
     return event["requestParameters"].get("Action") or event["eventName"]
 
 
+def allow_call(function, statement):
+    """Lets somebody call the function's alias."""
+    at, caller = {"FunctionName": function, "Qualifier": "live"}, "arn:aws:events:us-east-1:000000000000:rule/theirs"
+    client("lambda").add_permission(
+        **at, StatementId=statement, Action="lambda:InvokeFunction", Principal="events.amazonaws.com", SourceArn=caller
+    )
+
+
+def share(function):
+    """How many of the function may run at once, and how many the account lets run."""
+    reserved = client("lambda").get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions")
+    return {"reserved": reserved, "limit": client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]}
+
+
+def drop_alarms(stack):
+    names = [item["AlarmName"] for item in everything(("cloudwatch", "describe_alarms"), "MetricAlarms")]
+    client("cloudwatch").delete_alarms(AlarmNames=[name for name in names if name.startswith(stack + "-")])
+
+
+def retag(repository):
+    """Has every image bear the tag that earlier versions gave, and no other."""
+    ecr = client("ecr")
+    ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="MUTABLE")
+    for image in everything(("ecr", "list_images"), "imageIds", repositoryName=repository):
+        found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": image["imageDigest"]}])
+        manifest, tag = found["images"][0]["imageManifest"], image["imageDigest"].replace(":", "-")
+        ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": image["imageDigest"]}])
+        ecr.put_image(repositoryName=repository, imageManifest=manifest, imageTag=tag)
+    ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
+    return [image["imageTag"] for image in everything(("ecr", "list_images"), "imageIds", repositoryName=repository)]
+
+
+def api_key(name):
+    return next(key["id"] for key in everything(("apigateway", "get_api_keys"), "items") if key["name"] == name)
+
+
 def security(bucket, table, function):
     s3, dynamodb = client("s3"), client("dynamodb")
     description = dynamodb.describe_table(TableName=table)["Table"]
@@ -257,6 +293,18 @@ def user(name, policy):
     iam.put_user_policy(UserName=name, PolicyName="test", PolicyDocument=policy)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+
+
+def role_session(name, policy):
+    """Credentials of a role as IAM Identity Center makes it, in a path that the session's ARN has not."""
+    iam, account = client("iam"), client("sts").get_caller_identity()["Account"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    made = iam.create_role(RoleName=name, Path="/aws-reserved/sso.amazonaws.com/", AssumeRolePolicyDocument=trust)
+    iam.put_role_policy(RoleName=name, PolicyName="test", PolicyDocument=policy)
+    taken = client("sts").assume_role(RoleArn=made["Role"]["Arn"], RoleSessionName="jane@example.com")["Credentials"]
+    names = {"id": "AccessKeyId", "secret": "SecretAccessKey", "token": "SessionToken"}
+    return {field: taken[name] for field, name in names.items()}
 
 
 def session():
@@ -391,6 +439,7 @@ def drift(stack, bucket, api):
         Timeout=3,
         Environment={"Variables": {**variables, "CLOUDPIX_TABLE": "another"}},
     )
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=5)
     functions.untag_resource(Resource=arn, TagKeys=["cloudpix:env"])
     functions.tag_resource(Resource=arn, Tags={"theirs": "kept"})
     at = {"FunctionName": name, "Qualifier": "live"}
@@ -407,6 +456,9 @@ def drift(stack, bucket, api):
 
     gateway.update_rest_api(
         restApiId=api, patchOperations=[{"op": "replace", "path": "/description", "value": "mine now"}]
+    )
+    gateway.update_rest_api(
+        restApiId=api, patchOperations=[{"op": "replace", "path": "/minimumCompressionSize", "value": "0"}]
     )
     paths = {item["path"]: item["id"] for item in everything(("apigateway", "get_resources"), "items", restApiId=api)}
     gateway.delete_method(restApiId=api, resourceId=paths["/list"], httpMethod="GET")
@@ -449,7 +501,7 @@ def theirs(stack, bucket):
 
 
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
-COMMANDS |= {f.__name__: f for f in (alias, add_alias, images, widen, pull_policy)}
+COMMANDS |= {f.__name__: f for f in (alias, add_alias, images, widen, pull_policy, api_key, role_session, allow_call, share, drop_alarms, retag)}
 COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules, session, log_lines, plain_http, expose)}
 COMMANDS |= watch.COMMANDS | damage.COMMANDS | events.COMMANDS

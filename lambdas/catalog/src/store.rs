@@ -55,7 +55,7 @@ impl Store {
         let bucket = match &aws.endpoint {
             // An emulator has no name for each bucket.
             Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
-            None => format!("https://{bucket}.s3.{}.{}", aws.region, domain(&aws.region)),
+            None => format!("https://{bucket}.s3.{}.{}", aws.region, contract::domain(&aws.region)),
         };
         let signer = Signer::new(&aws.credentials, &aws.region, bucket.clone());
         Store { client: Client::new(aws, &bucket, signer.clone(), attempt, operation), signer, bucket: name }
@@ -133,16 +133,6 @@ impl Store {
     pub async fn warm(&self) {
         let head = self.client.send(without_body("HEAD", format!("/{UPLOADS_PREFIX}warm")));
         tokio::time::timeout(WARM_TIME, head).await.ok();
-    }
-}
-
-/// What ends the host names of a region's services:
-/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>.
-fn domain(region: &str) -> &'static str {
-    match region.split('-').next() {
-        Some("cn") => "amazonaws.com.cn",
-        Some("eusc") => "amazonaws.eu",
-        _ => "amazonaws.com",
     }
 }
 

@@ -184,6 +184,23 @@ pub mod path {
     pub const THUMBNAIL: &str = "/images/{imageId}/thumbnail";
 }
 
+/// What ends the host names of a region's services, which is the partition's own.
+///
+/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>; the
+/// domains are those of the AWS SDKs' `partitions.json`.
+pub fn domain(region: &str) -> &'static str {
+    let mut parts = region.split('-');
+    match (parts.next(), parts.next()) {
+        (Some("cn"), _) => "amazonaws.com.cn",
+        (Some("eusc"), _) => "amazonaws.eu",
+        (Some("us"), Some("iso")) => "c2s.ic.gov",
+        (Some("us"), Some("isob")) => "sc2s.sgov.gov",
+        (Some("eu"), Some("isoe")) => "cloud.adc-e.uk",
+        (Some("us"), Some("isof")) => "csp.hci.ic.gov",
+        _ => "amazonaws.com",
+    }
+}
+
 /// The parameter in `path::IMAGE` and `path::THUMBNAIL`.
 pub const IMAGE_ID_PARAMETER: &str = "imageId";
 
@@ -195,3 +212,24 @@ pub const ROUTES: [Route; 5] = [
     Route { method: "GET", path: path::THUMBNAIL, function: Function::List },
     Route { method: "DELETE", path: path::IMAGE, function: Function::Upload },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::domain;
+
+    #[test]
+    fn a_host_ends_in_its_partitions_domain() {
+        for (region, expected) in [
+            ("eu-west-1", "amazonaws.com"),
+            ("us-gov-west-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu"),
+            ("us-iso-east-1", "c2s.ic.gov"),
+            ("us-isob-east-1", "sc2s.sgov.gov"),
+            ("eu-isoe-west-1", "cloud.adc-e.uk"),
+            ("us-isof-south-1", "csp.hci.ic.gov"),
+        ] {
+            assert_eq!(domain(region), expected, "{region}");
+        }
+    }
+}

@@ -132,6 +132,7 @@ pub async fn read(aws: &Aws, id: &str) -> anyhow::Result<Option<Api>> {
         tags: managed_tags(api.tags.unwrap_or_default()),
         description: api.description.unwrap_or_default(),
         endpoint: endpoint.map_or_else(String::new, |endpoint| endpoint.as_str().to_owned()),
+        minimum_compression: api.minimum_compression_size,
         binary_media_types: api.binary_media_types.unwrap_or_default().into_iter().collect(),
         methods,
         responses,
@@ -171,6 +172,7 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Api) -> anyhow::Result<S
         .name(&names.stack)
         .description(&desired.description)
         .endpoint_configuration(endpoint)
+        .set_minimum_compression_size(desired.minimum_compression)
         .set_binary_media_types(Some(desired.binary_media_types.iter().cloned().collect()))
         .set_tags(Some(desired.tags.clone().into_iter().collect()));
     create_once(
@@ -199,6 +201,12 @@ pub async fn update(aws: &Aws, id: &str, live: &Api, desired: &Api) -> anyhow::R
             &format!("/endpointConfiguration/types/{}", live.endpoint),
             &desired.endpoint,
         ));
+    }
+    if live.minimum_compression != desired.minimum_compression {
+        // Without a value nothing is compressed.
+        let bytes = desired.minimum_compression.map(|bytes| bytes.to_string());
+        let patch = PatchOperation::builder().op(Op::Replace).path("/minimumCompressionSize");
+        patches.push(patch.set_value(bytes).build());
     }
     for (op, types) in [
         (Op::Remove, live.binary_media_types.difference(&desired.binary_media_types)),

@@ -17,6 +17,9 @@ use super::{Aws, failed, optional, tag_changes};
 use crate::stack::Names;
 use crate::stack::resource::{Alarm, Alarms, Dashboard, Tags, managed_tags};
 
+/// What an alarm is that goes between two calls, by the models of the calls and by what they say.
+const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
+
 fn arn(aws: &Aws, alarm: &str) -> String {
     aws.place.arn("cloudwatch", &format!("alarm:{alarm}"))
 }
@@ -32,7 +35,7 @@ pub async fn read_alarms(aws: &Aws, names: &Names) -> anyhow::Result<Option<Alar
     for found in described(aws, names).await? {
         let name = found.alarm_name.clone().context("cloudwatch:DescribeAlarms answered no name")?;
         let answer = aws.cloudwatch.list_tags_for_resource().resource_arn(arn(aws, &name)).send().await;
-        let Some(answer) = optional(answer, "cloudwatch:ListTagsForResource", &["ResourceNotFound"])? else {
+        let Some(answer) = optional(answer, "cloudwatch:ListTagsForResource", GONE)? else {
             continue;
         };
         let pair = |tag: Tag| Some((tag.key?, tag.value?));
@@ -122,7 +125,7 @@ pub async fn delete_alarms(aws: &Aws, live: &Alarms) -> anyhow::Result<()> {
 
 async fn delete(aws: &Aws, names: Vec<String>) -> anyhow::Result<()> {
     let answer = aws.cloudwatch.delete_alarms().set_alarm_names(Some(names)).send().await;
-    optional(answer, "cloudwatch:DeleteAlarms", &["ResourceNotFound"]).map(|_| ())
+    optional(answer, "cloudwatch:DeleteAlarms", GONE).map(|_| ())
 }
 
 /// Names of the alarms that are raised, and out of how many; `None` where there are none at all.

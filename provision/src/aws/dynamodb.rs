@@ -1,6 +1,7 @@
 //! DynamoDB: the table of metadata with its global secondary indexes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use anyhow::Context;
 use aws_config::SdkConfig;
@@ -8,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ErrorMetadata, ProvideErrorMetadata};
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::update_table::UpdateTableError;
+use aws_sdk_dynamodb::operation::update_table::builders::UpdateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction,
     GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType,
@@ -20,7 +22,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
 
-use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
+use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait, wait_longer};
 use crate::stack::Names;
 use crate::stack::resource::{Index, Table, managed_tags};
 
@@ -117,27 +119,30 @@ pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Table>> {
         .and_then(|backups| backups.point_in_time_recovery_description)
         .and_then(|recovery| recovery.point_in_time_recovery_status);
     let billing = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
-    let indexes = table.global_secondary_indexes().iter().filter_map(|index| {
-        let projection = index.projection().and_then(Projection::projection_type);
-        let index_name = index.index_name()?.to_owned();
-        Some((
-            index_name,
-            Index {
-                partition_key: key(index.key_schema(), &KeyType::Hash),
-                sort_key: key(index.key_schema(), &KeyType::Range),
-                projection: projection.map_or_else(String::new, |projection| projection.as_str().to_owned()),
-            },
-        ))
-    });
     Ok(Some(Table {
         tags: managed_tags(tags.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value))),
         partition_key: key(table.key_schema(), &KeyType::Hash),
         billing: billing.unwrap_or(&BillingMode::Provisioned).as_str().to_owned(),
-        indexes: indexes.collect(),
+        indexes: indexes(&table),
         ttl: ttl.and_then(|ttl| ttl.attribute_name),
         point_in_time_recovery: recovery == Some(PointInTimeRecoveryStatus::Enabled),
         deletion_protection: table.deletion_protection_enabled() == Some(true),
     }))
+}
+
+fn indexes(table: &TableDescription) -> BTreeMap<String, Index> {
+    let indexes = table.global_secondary_indexes().iter().filter_map(|index| {
+        let projection = index.projection().and_then(Projection::projection_type);
+        let name = index.index_name()?.to_owned();
+        let index = Index {
+            partition_key: key(index.key_schema(), &KeyType::Hash),
+            sort_key: key(index.key_schema(), &KeyType::Range),
+            projection: projection.map_or_else(String::new, |projection| projection.as_str().to_owned()),
+            status: index.index_status().map_or_else(String::new, |status| status.as_str().to_owned()),
+        };
+        Some((name, index))
+    });
+    indexes.collect()
 }
 
 fn key(schema: &[KeySchemaElement], kind: &KeyType) -> String {
@@ -169,10 +174,14 @@ fn schema(keys: &[(&str, KeyType)]) -> anyhow::Result<Vec<KeySchemaElement>> {
     keys.iter().map(element).collect()
 }
 
-/// Every attribute that is a key of anything, each a string.
-fn attributes(table: &Table) -> anyhow::Result<Vec<AttributeDefinition>> {
-    let indexes = table.indexes.values().flat_map(|index| [&index.partition_key, &index.sort_key]);
-    let names: BTreeSet<&String> = indexes.chain([&table.partition_key]).collect();
+/// Every attribute that is a key of the table or of one of these indexes, each a string. DynamoDB refuses
+/// those that are a key of nothing.
+fn attributes<'a>(
+    partition_key: &'a String,
+    indexes: impl Iterator<Item = &'a Index>,
+) -> anyhow::Result<Vec<AttributeDefinition>> {
+    let indexes = indexes.flat_map(|index| [&index.partition_key, &index.sort_key]);
+    let names: BTreeSet<&String> = indexes.chain([partition_key]).collect();
     let definition = |name: &String| {
         let definition =
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
@@ -181,7 +190,12 @@ fn attributes(table: &Table) -> anyhow::Result<Vec<AttributeDefinition>> {
     names.into_iter().map(definition).collect()
 }
 
-pub async fn create(aws: &Aws, names: &Names, desired: &Table) -> anyhow::Result<()> {
+pub async fn create(
+    aws: &Aws,
+    names: &Names,
+    desired: &Table,
+    progress: impl Fn(String),
+) -> anyhow::Result<()> {
     let (client, name) = (&aws.dynamodb, names.table());
     let index = |(name, index): (&String, &Index)| {
         let keys = [(index.partition_key.as_str(), KeyType::Hash), (&index.sort_key, KeyType::Range)];
@@ -194,7 +208,7 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Table) -> anyhow::Result
     let create = client
         .create_table()
         .table_name(&name)
-        .set_attribute_definitions(Some(attributes(desired)?))
+        .set_attribute_definitions(Some(attributes(&desired.partition_key, desired.indexes.values())?))
         .set_key_schema(Some(schema(&[(&desired.partition_key, KeyType::Hash)])?))
         .set_global_secondary_indexes(Some(indexes))
         .billing_mode(BillingMode::from(desired.billing.as_str()))
@@ -206,12 +220,18 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Table) -> anyhow::Result
             .await;
     answer.map_err(failed("dynamodb:CreateTable"))?;
     let bare = Table { ttl: None, point_in_time_recovery: false, ..desired.clone() };
-    update(aws, names, &bare, desired).await
+    update(aws, names, &bare, desired, progress).await
 }
 
-pub async fn update(aws: &Aws, names: &Names, live: &Table, desired: &Table) -> anyhow::Result<()> {
+pub async fn update(
+    aws: &Aws,
+    names: &Names,
+    live: &Table,
+    desired: &Table,
+    progress: impl Fn(String),
+) -> anyhow::Result<()> {
     let (client, name) = (&aws.dynamodb, names.table());
-    active(client, &name).await?;
+    active(client, &name, &progress).await?;
     let (set, unset) = tag_changes(&live.tags, &desired.tags);
     let arn = aws.place.arn("dynamodb", &format!("table/{name}"));
     if !set.is_empty() {
@@ -223,16 +243,18 @@ pub async fn update(aws: &Aws, names: &Names, live: &Table, desired: &Table) -> 
         call.send().await.map_err(failed("dynamodb:UntagResource"))?;
     }
     if live.billing != desired.billing || live.deletion_protection != desired.deletion_protection {
-        let update = client
-            .update_table()
-            .table_name(&name)
-            .billing_mode(BillingMode::from(desired.billing.as_str()))
-            .deletion_protection_enabled(desired.deletion_protection);
+        let billing = (live.billing != desired.billing).then(|| BillingMode::from(desired.billing.as_str()));
+        let protection =
+            (live.deletion_protection != desired.deletion_protection).then_some(desired.deletion_protection);
+        let update = client.update_table().table_name(&name);
+        let update = update.set_billing_mode(billing).set_deletion_protection_enabled(protection);
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("dynamodb:UpdateTable"))?;
-        active(client, &name).await?;
+        active(client, &name, &progress).await?;
     }
-    update_indexes(client, &name, &live.indexes, desired).await?;
+    if live.indexes != desired.indexes {
+        update_indexes(client, &name, desired, &progress).await?;
+    }
     if live.ttl != desired.ttl {
         update_ttl(client, &name, live, desired).await?;
     }
@@ -250,38 +272,42 @@ pub async fn update(aws: &Aws, names: &Names, live: &Table, desired: &Table) -> 
     Ok(())
 }
 
-/// DynamoDB makes or deletes one index at a time, and changes none in place.
+/// DynamoDB makes or deletes one index at a time, and changes none in place. What was under way when the
+/// table was read is done by now, so that it is looked at again: an index that was being made is there.
 async fn update_indexes(
     client: &Client,
     name: &str,
-    live: &BTreeMap<String, Index>,
     desired: &Table,
+    progress: &impl Fn(String),
 ) -> anyhow::Result<()> {
-    let change = async |change: GlobalSecondaryIndexUpdate| {
-        let update =
-            client.update_table().table_name(name).set_attribute_definitions(Some(attributes(desired)?));
+    let change = async |update: UpdateTableFluentBuilder, change: GlobalSecondaryIndexUpdate| {
         let update = update.global_secondary_index_updates(change);
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("dynamodb:UpdateTable"))?;
-        active(client, name).await
+        active(client, name, progress).await
     };
-    for (index_name, index) in live {
-        if desired.indexes.get(index_name) != Some(index) {
-            let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(index_name).build()?;
-            change(GlobalSecondaryIndexUpdate::builder().delete(delete).build()).await?;
-        }
+    let mut live = active(client, name, progress).await?;
+    let wrong = live.iter().filter(|(name, index)| desired.indexes.get(*name) != Some(index));
+    for index_name in wrong.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(index_name).build()?;
+        let delete = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
+        live = change(client.update_table().table_name(name), delete).await?;
     }
     for (index_name, index) in &desired.indexes {
-        if live.get(index_name) != Some(index) {
-            let keys = [(index.partition_key.as_str(), KeyType::Hash), (&index.sort_key, KeyType::Range)];
-            let projection = ProjectionType::from(index.projection.as_str());
-            let create = CreateGlobalSecondaryIndexAction::builder()
-                .index_name(index_name)
-                .set_key_schema(Some(schema(&keys)?))
-                .projection(Projection::builder().projection_type(projection).build())
-                .build()?;
-            change(GlobalSecondaryIndexUpdate::builder().create(create).build()).await?;
+        if live.contains_key(index_name) {
+            continue;
         }
+        let keys = [(index.partition_key.as_str(), KeyType::Hash), (&index.sort_key, KeyType::Range)];
+        let projection = ProjectionType::from(index.projection.as_str());
+        let create = CreateGlobalSecondaryIndexAction::builder()
+            .index_name(index_name)
+            .set_key_schema(Some(schema(&keys)?))
+            .projection(Projection::builder().projection_type(projection).build())
+            .build()?;
+        let create = GlobalSecondaryIndexUpdate::builder().create(create).build();
+        let attributes = attributes(&desired.partition_key, live.values().chain([index]))?;
+        let update = client.update_table().table_name(name).set_attribute_definitions(Some(attributes));
+        live = change(update, create).await?;
     }
     Ok(())
 }
@@ -298,14 +324,38 @@ async fn update_ttl(client: &Client, name: &str, live: &Table, desired: &Table) 
     Ok(())
 }
 
-/// Waits until the table and all its indexes are active.
-async fn active(client: &Client, name: &str) -> anyhow::Result<()> {
-    wait(&format!("the table {name}"), async || {
+/// How long a new index of a large table may take.
+const MINUTES: u16 = 30;
+
+/// Waits until the table and all its indexes are active, and answers these.
+async fn active(
+    client: &Client,
+    name: &str,
+    progress: &impl Fn(String),
+) -> anyhow::Result<BTreeMap<String, Index>> {
+    let (begin, mut said) = (Instant::now(), (String::new(), 0));
+    wait_longer(&format!("the table {name}"), MINUTES, async || {
         let Some(table) = describe(client, name).await? else { return Ok(None) };
-        let indexes = table.global_secondary_indexes();
-        let ready = table.table_status() == Some(&TableStatus::Active)
-            && indexes.iter().all(|index| index.index_status() == Some(&IndexStatus::Active));
-        Ok(ready.then_some(()))
+        let mut waiting = Vec::new();
+        if table.table_status() != Some(&TableStatus::Active) {
+            waiting.push(format!(
+                "the table is {}",
+                table.table_status().map_or("unknown", TableStatus::as_str)
+            ));
+        }
+        let indexes = indexes(&table);
+        let slow = indexes.iter().filter(|(_, index)| index.status != IndexStatus::Active.as_str());
+        waiting.extend(slow.map(|(name, index)| format!("the index {name} is {}", index.status)));
+        if waiting.is_empty() {
+            return Ok(Some(indexes));
+        }
+        // Said when it changes, and every half minute.
+        let (now, seconds) = (waiting.join(", "), begin.elapsed().as_secs());
+        if now != said.0 || seconds >= said.1 + 30 {
+            progress(format!("{now}, for {seconds} s"));
+            said = (now, seconds);
+        }
+        Ok(None)
     })
     .await
 }
@@ -326,4 +376,25 @@ pub async fn delete(aws: &Aws, names: &Names, live: &Table) -> anyhow::Result<()
         Ok(table.is_none().then_some(()))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_a_key_of_something_is_an_attribute() {
+        let index = |partition_key: &str| Index {
+            partition_key: partition_key.to_owned(),
+            sort_key: "UploadOrder".to_owned(),
+            projection: "ALL".to_owned(),
+            status: "ACTIVE".to_owned(),
+        };
+        let names = |indexes: &[Index]| {
+            let attributes = attributes(&"ImageID".to_owned(), indexes.iter()).unwrap();
+            attributes.into_iter().map(|attribute| attribute.attribute_name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["ImageID"]);
+        assert_eq!(names(&[index("Owner")]), ["ImageID", "Owner", "UploadOrder"]);
+    }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use jiff::Timestamp;
+
+use super::proxy;
 
 /// API Gateway gives up on a function after 29 seconds.
 const PATIENCE: Duration = Duration::from_secs(35);
@@ -28,7 +28,7 @@ pub async fn send(
     headers: &[(&'static str, &str)],
     body: &[u8],
 ) -> anyhow::Result<Answer> {
-    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
+    let connector = proxy::connector()?;
     let mut request = HttpRequest::new(SdkBody::from(body.to_vec()));
     request.set_method(method).with_context(|| format!("{method:?} is no method"))?;
     request.set_uri(url.to_owned()).with_context(|| format!("{url:?} is no URL"))?;

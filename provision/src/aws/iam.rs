@@ -7,7 +7,7 @@ use contract::Function;
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes};
-use crate::doctor::Statement;
+use crate::doctor::{Refused, Statement};
 use crate::stack::resource::{Role, managed_tags};
 use crate::stack::{Names, ROLE_POLICY};
 
@@ -131,8 +131,8 @@ pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
 /// Of these actions, those that the caller may not do.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
-pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<String>> {
-    let principal = principal(&aws.caller);
+pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<Refused>> {
+    let principal = principal(aws).await;
     // An emulator does not know in what context it is asked.
     let can_tell = |statement: &&Statement| statement.condition.is_none() || aws.endpoint.is_none();
     let asked = statements.iter().filter(can_tell).map(async |statement| {
@@ -146,11 +146,12 @@ pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<S
         let answer = answer.map_err(failed("iam:SimulatePrincipalPolicy"))?;
         let results = answer.evaluation_results.unwrap_or_default().into_iter();
         // Where a policy asks for what a simulation does not know, such as the time, its answer is a guess.
-        let refused = results.filter(|result| {
+        let results = results.filter(|result| {
             result.eval_decision != PolicyEvaluationDecisionType::Allowed
                 && result.missing_context_values().is_empty()
         });
-        anyhow::Ok(refused.map(|result| result.eval_action_name).collect::<Vec<_>>())
+        let refused = |action| Refused { statement: statement.id, action };
+        anyhow::Ok(results.map(|result| refused(result.eval_action_name)).collect::<Vec<_>>())
     });
     let refused = futures_util::future::try_join_all(asked).await?;
     Ok(refused.into_iter().flatten().collect())
@@ -162,23 +163,37 @@ fn context(statement: &Statement) -> Option<Vec<ContextEntry>> {
     Some(vec![entry.context_key_type(ContextKeyTypeEnum::String).build()])
 }
 
-/// IAM knows a session by its role: `arn:aws:sts::1:assumed-role/NAME/SESSION` is `arn:aws:iam::1:role/NAME`.
-fn principal(caller: &str) -> String {
+/// IAM knows a session by its role, whose ARN has a path that the session's own lacks, such as that of
+/// every role of IAM Identity Center. Who may not ask for it has a role without one, or is not told.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
+async fn principal(aws: &Aws) -> String {
+    let Some((role, arn)) = role_of(&aws.caller) else { return aws.caller.clone() };
+    let answer = aws.iam.get_role().role_name(role).send().await.map_err(failed("iam:GetRole"));
+    answer.ok().and_then(|answer| answer.role).map_or(arn, |role| role.arn)
+}
+
+/// The role of a session, by its name and by the ARN that it has where it lies in no path:
+/// `arn:aws:sts::1:assumed-role/NAME/SESSION` is `arn:aws:iam::1:role/NAME`.
+fn role_of(caller: &str) -> Option<(&str, String)> {
     let parts: Vec<&str> = caller.splitn(6, ':').collect();
-    match parts.as_slice() {
-        [arn, partition, "sts", region, account, resource] => {
-            let role = resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
-            role.map_or(caller.to_owned(), |role| {
-                format!("{arn}:{partition}:iam:{region}:{account}:role/{role}")
-            })
-        }
-        _ => caller.to_owned(),
-    }
+    let [arn, partition, "sts", region, account, resource] = parts[..] else { return None };
+    let role = resource.strip_prefix("assumed-role/")?.split('/').next()?;
+    Some((role, format!("{arn}:{partition}:iam:{region}:{account}:role/{role}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_is_its_roles_and_a_user_is_nobodys() {
+        let session = "arn:aws-cn:sts::1:assumed-role/AWSReservedSSO_Admin_0a1b/jane@example.com";
+        let arn = "arn:aws-cn:iam::1:role/AWSReservedSSO_Admin_0a1b".to_owned();
+        assert_eq!(role_of(session), Some(("AWSReservedSSO_Admin_0a1b", arn)));
+        for other in ["arn:aws:iam::1:user/team/jane", "arn:aws:sts::1:federated-user/jane", "jane"] {
+            assert_eq!(role_of(other), None);
+        }
+    }
 
     #[test]
     fn a_percent_encoded_document_is_decoded() {

@@ -1,7 +1,10 @@
 //! Lambda: functions, and who may call them. Their versions and the alias are in `versions`.
 
+use std::collections::HashMap;
+
 use anyhow::{Context, bail};
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::RequestId;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
@@ -10,7 +13,7 @@ use aws_sdk_lambda::types::{
 };
 use contract::Function;
 
-use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait};
+use super::{Aws, Failure, NotYet, failed, optional, retry, sending, tag_changes, wait};
 use crate::package::Artifact;
 use crate::settings::Package;
 use crate::stack::resource::{Code, Configuration, Lambda, managed_tags};
@@ -40,9 +43,31 @@ const NOT_YET: &[NotYet] = &[
 const RUNTIME: Runtime = Runtime::Providedal2023;
 
 pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<Lambda>> {
-    let Some(answer) = get(&aws.lambda, &names.function(function), None).await? else { return Ok(None) };
-    let tags = managed_tags(answer.tags.clone().unwrap_or_default());
-    Ok(Some(Lambda { tags, configuration: configuration(answer)? }))
+    let name = names.function(function);
+    let Some(answer) = get(&aws.lambda, &name, None).await? else { return Ok(None) };
+    let tags = managed_tags(tags(aws, &name, &answer).await?);
+    let concurrency = answer.concurrency.as_ref().and_then(|it| it.reserved_concurrent_executions);
+    Ok(Some(Lambda { tags, concurrency, configuration: configuration(answer)? }))
+}
+
+/// The function's tags, which Lambda leaves out of its answer for whoever may not list them. Without them
+/// it would seem to be somebody else's function.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html>, `Tags` and `TagsError`
+async fn tags(aws: &Aws, name: &str, answer: &GetFunctionOutput) -> anyhow::Result<HashMap<String, String>> {
+    const CALL: &str = "lambda:ListTags";
+    if let Some(error) = &answer.tags_error {
+        let (code, message) = (Some(error.error_code.clone()), error.message.clone());
+        let request_id = answer.request_id().map(str::to_owned);
+        return Err(Failure { call: CALL, code, message, request_id }.into());
+    }
+    match &answer.tags {
+        Some(tags) if !tags.is_empty() => Ok(tags.clone()),
+        _ => {
+            let arn = aws.place.arn("lambda", &format!("function:{name}"));
+            let listed = aws.lambda.list_tags().resource(arn).send().await.map_err(failed(CALL))?;
+            Ok(listed.tags.unwrap_or_default())
+        }
+    }
 }
 
 fn configuration(answer: GetFunctionOutput) -> anyhow::Result<Configuration> {
@@ -117,9 +142,8 @@ pub async fn concurrency(aws: &Aws) -> anyhow::Result<i32> {
 }
 
 fn image_uri(aws: &Aws, names: &Names, function: Function, digest: &str) -> String {
-    let Place { account, region, partition, .. } = &aws.place;
-    let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("{account}.dkr.ecr.{region}.{domain}/{}@{digest}", names.function(function))
+    let (Place { account, region, .. }, name) = (&aws.place, names.function(function));
+    format!("{account}.dkr.ecr.{region}.{}/{name}@{digest}", contract::domain(region))
 }
 
 fn environment(desired: &Configuration) -> Environment {
@@ -152,7 +176,7 @@ pub async fn create(
     artifact: &Artifact,
 ) -> anyhow::Result<()> {
     let (client, name) = (&aws.lambda, names.function(function));
-    let Lambda { tags, configuration } = desired;
+    let Lambda { tags, configuration, .. } = desired;
     let create = client
         .create_function()
         .function_name(&name)
@@ -176,9 +200,32 @@ pub async fn create(
             create.package_type(PackageType::Zip).code(code.build()).runtime(RUNTIME).handler("bootstrap")
         }
     };
-    let answer = retry(NOT_YET, async || create.clone().send().await).await;
-    answer.map_err(failed("lambda:CreateFunction"))?;
-    ready(client, &name, None).await
+    let answer =
+        retry(NOT_YET, async || create.clone().customize().config_override(patience(artifact)).send().await);
+    answer.await.map_err(failed("lambda:CreateFunction"))?;
+    ready(client, &name, None).await?;
+    if desired.concurrency.is_some() { reserve(client, &name, desired.concurrency).await } else { Ok(()) }
+}
+
+/// A zip file goes along with the call.
+fn patience(artifact: &Artifact) -> aws_sdk_lambda::config::Builder {
+    let bytes = if let Artifact::Zip(zip) = artifact { zip.bytes.len() } else { 0 };
+    aws_sdk_lambda::config::Builder::new().timeout_config(sending(bytes))
+}
+
+/// Sets how many may run at once, or that the function shares what the account has.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionConcurrency.html>
+async fn reserve(client: &Client, name: &str, concurrency: Option<i32>) -> anyhow::Result<()> {
+    if let Some(concurrency) = concurrency {
+        let put = client.put_function_concurrency().function_name(name);
+        let put = put.reserved_concurrent_executions(concurrency);
+        let answer = retry(NOT_YET, async || put.clone().send().await).await;
+        return answer.map(|_| ()).map_err(failed("lambda:PutFunctionConcurrency"));
+    }
+    let delete = client.delete_function_concurrency().function_name(name);
+    let answer = retry(NOT_YET, async || delete.clone().send().await).await;
+    optional(answer, "lambda:DeleteFunctionConcurrency", GONE).map(|_| ())
 }
 
 /// Configuration first, code second: new code may need a variable that the old one ignores.
@@ -200,6 +247,9 @@ pub async fn update(
     if !unset.is_empty() {
         let call = client.untag_resource().resource(&arn).set_tag_keys(Some(unset));
         call.send().await.map_err(failed("lambda:UntagResource"))?;
+    }
+    if live.concurrency != desired.concurrency {
+        reserve(client, &name, desired.concurrency).await?;
     }
     let (live, desired) = (&live.configuration, &desired.configuration);
     let code = live.code.clone();
@@ -241,8 +291,10 @@ pub async fn update(
             Artifact::Image(_) => update.image_uri(image_uri(aws, names, function, &desired.code.digest)),
             Artifact::Zip(zip) => update.zip_file(Blob::new(zip.bytes.clone())),
         };
-        let answer = retry(NOT_YET, async || update.clone().send().await).await;
-        answer.map_err(failed("lambda:UpdateFunctionCode"))?;
+        let answer = retry(NOT_YET, async || {
+            update.clone().customize().config_override(patience(artifact)).send().await
+        });
+        answer.await.map_err(failed("lambda:UpdateFunctionCode"))?;
         ready(client, &name, None).await?;
     }
     Ok(())

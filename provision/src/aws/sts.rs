@@ -4,7 +4,7 @@ use anyhow::Context;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::SdkError;
 
-use super::failed;
+use super::{failed, proxy};
 use crate::stack::Place;
 
 /// The place, and the caller's ARN.
@@ -35,8 +35,14 @@ fn unreachable_hint(region: &str) -> String {
         Ok(url) => format!(
             "cannot reach {url}, the AWS_ENDPOINT_URL; is the emulator running? `make local` starts it"
         ),
-        Err(_) => {
-            format!("cannot reach AWS in the region {region:?}; is its name right, and is there a network?")
-        }
+        Err(_) => match proxy::name() {
+            Some(name) => format!(
+                "cannot reach AWS in the region {region:?} through the proxy that {name} names; is its name \
+                 right, does the proxy let this machine through, and is that region's name right?"
+            ),
+            None => format!(
+                "cannot reach AWS in the region {region:?}; is its name right, and is there a network?"
+            ),
+        },
     }
 }

@@ -17,8 +17,6 @@ use crate::state::Store;
 /// AWS refuses a signature that is five minutes off, and a clock that is a minute off goes on drifting.
 const SKEW_LIMIT: SignedDuration = SignedDuration::from_mins(5);
 const SKEW_WARNING: SignedDuration = SignedDuration::from_mins(1);
-/// New accounts may run no more functions than these at once.
-const FEW_AT_ONCE: i32 = 50;
 
 pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Result<ExitCode> {
     if policy {
@@ -41,14 +39,12 @@ pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Resul
     };
     match Aws::connect().await {
         Ok(aws) => {
-            let mut bucket = None;
-            if let Some(settings) = settings {
-                findings.extend(state(common, &settings, &aws).await);
-                bucket.clone_from(&settings.state_bucket);
-                findings.push(binaries(&settings, &aws, code).await);
-                findings.push(tracing(&settings));
+            if let Some(settings) = &settings {
+                findings.extend(state(common, settings, &aws).await);
+                findings.push(binaries(settings, &aws, code).await);
+                findings.push(tracing(settings));
             }
-            findings.extend(look(&aws, &common.env, bucket.as_ref()).await);
+            findings.extend(look(&aws, &common.env, settings.as_ref()).await);
         }
         Err(error) => findings.push(Finding::error(
             "credentials",
@@ -63,7 +59,7 @@ pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Resul
 
 /// What must be well before a stack is begun; an error holds all that is not.
 pub(super) async fn before_the_first_change(aws: &Aws, settings: &Settings) -> anyhow::Result<()> {
-    let findings = look(aws, &settings.env, settings.state_bucket.as_ref()).await;
+    let findings = look(aws, &settings.env, Some(settings)).await;
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         return Ok(());
     }
@@ -78,13 +74,15 @@ pub(super) async fn before_the_first_change(aws: &Aws, settings: &Settings) -> a
 }
 
 /// What AWS can be asked.
-async fn look(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Vec<Finding> {
+async fn look(aws: &Aws, env: &str, settings: Option<&Settings>) -> Vec<Finding> {
+    let state = settings.and_then(|settings| settings.state_bucket.as_ref());
+    let reserved = settings.map_or(0, Settings::reserved);
     let who = Finding::ok(
         "credentials",
         format!("{} in account {}, region {}", aws.caller, aws.place.account, aws.place.region),
     );
     let (permissions, concurrency, logs, clock) =
-        tokio::join!(permissions(aws, env, state), concurrency(aws), access_logs(aws), clock(aws));
+        tokio::join!(permissions(aws, env, state), concurrency(aws, reserved), access_logs(aws), clock(aws));
     vec![who, permissions, concurrency, logs, clock]
 }
 
@@ -119,8 +117,7 @@ async fn permissions(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Findi
         return Finding::warning(WHAT, detail, format!("make a user or a role for this; {}", policy()));
     }
     match iam::denied(aws, &statements(&aws.place, env, state)).await {
-        Ok(denied) if denied.is_empty() => Finding::ok(WHAT, "all that apply and destroy need"),
-        Ok(denied) => Finding::error(WHAT, format!("not allowed: {}", denied.join(", ")), policy()),
+        Ok(refused) => doctor::permissions(&refused, &policy()),
         Err(error) => {
             let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
             Finding::warning(WHAT, format!("cannot be checked: {first}"), policy())
@@ -128,18 +125,12 @@ async fn permissions(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Findi
     }
 }
 
-async fn concurrency(aws: &Aws) -> Finding {
-    const WHAT: &str = "Lambda quota";
+async fn concurrency(aws: &Aws, reserved: i32) -> Finding {
     match lambda::concurrency(aws).await {
-        Ok(limit) if limit >= FEW_AT_ONCE => Finding::ok(WHAT, format!("{limit} functions at once")),
-        Ok(limit) => Finding::warning(
-            WHAT,
-            format!("only {limit} functions at once in this account and region; more requests get 429"),
-            "ask for more in Service Quotas: Lambda, Concurrent executions",
-        ),
+        Ok(limit) => doctor::concurrency(limit, reserved),
         Err(error) => {
             let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
-            Finding::warning(WHAT, format!("cannot be read: {first}"), "it may be fine")
+            Finding::warning("Lambda quota", format!("cannot be read: {first}"), "it may be fine")
         }
     }
 }

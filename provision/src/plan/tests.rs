@@ -195,6 +195,19 @@ fn a_change_names_its_field_from_and_to() {
 }
 
 #[test]
+fn an_index_that_is_still_being_made_is_a_change() {
+    let (desired, mut live) = (stack(Package::Image, 512), stack(Package::Image, 512));
+    let Some(Resource::Table(table)) = live.get_mut(&Id::Table) else { panic!() };
+    table.indexes.get_mut("OwnerIndex").unwrap().status = "CREATING".to_owned();
+    let plan = plan(&desired, &live, &names()).unwrap();
+    let [Step { id: Id::Table, action: Action::Update { changes, .. } }] = &plan.steps[..] else {
+        panic!("{plan:?}")
+    };
+    let field = "indexes.OwnerIndex.status".to_owned();
+    assert_eq!(changes[..], [Change { field, from: "CREATING".into(), to: "ACTIVE".into() }]);
+}
+
+#[test]
 fn another_package_replaces_the_function_and_makes_its_permission_again() {
     let plan = plan(&stack(Package::Zip, 512), &stack(Package::Image, 512), &names()).unwrap();
     let action = |id: Id| plan.steps.iter().find(|step| step.id == id).map(|step| step.action.verb());

@@ -42,6 +42,16 @@ fn process_may_take_as_long_as_lambda_lets_it() {
 }
 
 #[test]
+fn no_function_has_a_share_of_its_own_unless_it_is_given_one() {
+    let reserved = |text| parse(text, "staging").unwrap().reserved();
+    assert_eq!(reserved(""), 0);
+    let given = "[defaults]\nprocess.concurrency = 5\n";
+    assert_eq!(reserved(given), 5);
+    assert_eq!(reserved(&format!("{given}[env.staging]\nprocess.concurrency = 0\n")), 0);
+    check_error("[defaults]\nprocess.concurrency = -1\n", &["process.concurrency = -1", "0 to 100000"]);
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line_and_the_known_ones() {
     check_error("[defaults]\npackge = \"zip\"\n", &["line 2", "packge", "package"]);
     check_error("[env.a.upload]\nmemry = 1\n", &["line 2", "memry", "memory"]);

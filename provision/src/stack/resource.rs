@@ -159,6 +159,8 @@ pub struct Index {
     pub sort_key: String,
     /// `ALL`.
     pub projection: String,
+    /// `ACTIVE`, once it can be asked.
+    pub status: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -218,7 +220,7 @@ pub struct Repository {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Image {
-    /// Digest of the manifest, `sha256:…`. Its tag is the same with `-` for `:`.
+    /// Digest of the manifest, `sha256:…`.
     pub digest: String,
 }
 
@@ -226,6 +228,9 @@ pub struct Image {
 #[serde(rename_all = "kebab-case")]
 pub struct Lambda {
     pub tags: Tags,
+    /// How many may run at once, of all its versions, and are kept free for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<i32>,
     #[serde(flatten)]
     pub configuration: Configuration,
 }
@@ -284,6 +289,8 @@ pub struct Api {
     /// `REGIONAL`.
     pub endpoint: String,
     pub binary_media_types: BTreeSet<String>,
+    /// Bytes of an answer from which on it is compressed for whoever accepts that; `None`: never.
+    pub minimum_compression: Option<i32>,
     /// By `METHOD /path`.
     pub methods: BTreeMap<String, Method>,
     /// By gateway response type, such as `DEFAULT_4XX`.

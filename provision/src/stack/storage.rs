@@ -38,6 +38,7 @@ pub(super) fn table(names: &Names) -> Table {
         partition_key: partition_key.to_owned(),
         sort_key: contract::attribute::UPLOAD_ORDER.to_owned(),
         projection: "ALL".to_owned(),
+        status: "ACTIVE".to_owned(),
     };
     Table {
         tags: names.tags(),

@@ -171,8 +171,16 @@ async fn find_key(aws: &Aws, names: &Names) -> anyhow::Result<Option<AwsKey>> {
     let keys =
         pages.send().collect::<Result<Vec<_>, _>>().await.map_err(failed("apigateway:GET /apikeys"))?;
     // The query finds longer names too.
-    let named = |key: &AwsKey| key.name.as_ref() == Some(&names.stack);
-    Ok(keys.into_iter().filter(named).max_by_key(|key| owned(key.tags(), names)))
+    let mut named: Vec<AwsKey> =
+        keys.into_iter().filter(|key| key.name.as_ref() == Some(&names.stack)).collect();
+    for key in &mut named {
+        // A list may leave the tags out, by which we know our key.
+        if let (None, Some(id)) = (key.tags().filter(|tags| !tags.is_empty()), &key.id) {
+            let answer = aws.apigateway.get_api_key().api_key(id).send().await;
+            key.tags = optional(answer, "apigateway:GET /apikeys", GONE)?.and_then(|answer| answer.tags);
+        }
+    }
+    Ok(named.into_iter().max_by_key(|key| owned(key.tags(), names)))
 }
 
 async fn find_plan(aws: &Aws, names: &Names) -> anyhow::Result<Option<AwsPlan>> {

@@ -11,7 +11,7 @@ use contract::Function;
 use futures_util::future::try_join_all;
 
 use super::{GONE, NOT_VISIBLE};
-use crate::aws::{Aws, failed, is, optional, retry, wait};
+use crate::aws::{Aws, failed, is, optional, retry, sending, wait};
 use crate::package::{Blob, Image as Packed, MANIFEST_TYPE};
 use crate::stack::Names;
 use crate::stack::resource::Image;
@@ -101,7 +101,9 @@ async fn upload_layer(
             .part_first_byte(first)
             .part_last_byte(last)
             .layer_part_blob(Bytes::new(part));
-        call.send().await.map_err(failed("ecr:UploadLayerPart"))?;
+        let patience = aws_sdk_ecr::config::Builder::new().timeout_config(sending(part.len()));
+        let sent = call.customize().config_override(patience).send().await;
+        sent.map_err(failed("ecr:UploadLayerPart"))?;
         on_part(part.len());
         first = last + 1;
     }
@@ -126,10 +128,10 @@ async fn put_manifest(client: &Client, repository: &str, manifest: &Blob) -> any
         .repository_name(repository)
         .image_manifest(text)
         .image_manifest_media_type(MANIFEST_TYPE)
-        .image_tag(manifest.digest.replace(':', "-"))
+        .image_tag(tag(&manifest.digest))
         .image_digest(&manifest.digest);
     match put.send().await {
-        // The tag is the digest: whoever was first pushed the same bytes.
+        // The tag says the digest: whoever was first pushed the same bytes.
         Err(error) if is(&error, &["ImageAlreadyExistsException", "ImageTagAlreadyExistsException"]) => {
             Ok(())
         }
@@ -139,6 +141,13 @@ async fn put_manifest(client: &Client, repository: &str, manifest: &Blob) -> any
             same_digest("ecr:PutImage", id.and_then(|id| id.image_digest()), &manifest.digest)
         }
     }
+}
+
+/// A tag of our own that says the digest. `sha256-{hex}` is not for it: by that name OCI's clients look for
+/// what refers to the image. Images of before have it, and are found by their digest as all are.
+/// <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#referrers-tag-schema>
+fn tag(digest: &str) -> String {
+    format!("{}-{}", contract::PROJECT, digest.trim_start_matches("sha256:"))
 }
 
 fn same_digest(call: &str, answered: Option<&str>, sent: &str) -> anyhow::Result<()> {

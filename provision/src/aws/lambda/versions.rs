@@ -18,7 +18,7 @@ use contract::Function;
 use serde::Serialize;
 
 use super::{GONE, NOT_YET, configuration, get, ready, settled};
-use crate::aws::{Aws, failed, is, optional, pauses, retry, wait};
+use crate::aws::{Aws, failed, is, jittered, optional, pauses, retry, wait};
 use crate::stack::resource::{Alias, Configuration, OnTrial};
 use crate::stack::{LIVE, Names};
 
@@ -60,6 +60,8 @@ impl Trial {
     }
 }
 
+/// How often a move of the alias is tried anew, where its revision was overtaken.
+const OVERTAKEN: usize = 12;
 const ROLLED_BACK: &str = "rolled back from version ";
 
 impl fmt::Display for Note {
@@ -95,6 +97,8 @@ impl Note {
 pub struct Live {
     pub version: String,
     pub note: Note,
+    /// What `note` was read from.
+    description: String,
     /// What Lambda calls the alias's state; a change on the condition that it is still this one.
     revision: Option<String>,
     weights: BTreeMap<String, f64>,
@@ -109,14 +113,17 @@ impl Live {
 
     #[cfg(test)]
     pub fn at(version: &str, note: Note) -> Live {
-        Live { version: version.to_owned(), note, revision: None, weights: BTreeMap::new() }
+        let description = note.to_string();
+        Live { version: version.to_owned(), note, description, revision: None, weights: BTreeMap::new() }
     }
 
     fn new(alias: AliasConfiguration) -> Live {
         let weights = alias.routing_config.and_then(|routing| routing.additional_version_weights);
+        let description = alias.description.unwrap_or_default();
         Live {
             version: alias.function_version.unwrap_or_default(),
-            note: Note::parse(alias.description.as_deref().unwrap_or_default()),
+            note: Note::parse(&description),
+            description,
             revision: alias.revision_id,
             weights: weights.unwrap_or_default().into_iter().collect(),
         }
@@ -233,7 +240,12 @@ async fn latest(client: &Client, name: &str) -> anyhow::Result<GetFunctionOutput
     .await
 }
 
-/// Points the alias at `version`, on the condition that it is still as `live` says.
+/// Points the alias at `version`, on the condition that it still points where `live` says, and says the
+/// same of why.
+///
+/// A right to call the alias is part of what its revision is of, so a revision that was overtaken is no
+/// other move yet: where the alias has not moved, this goes on; where it has moved just so, the answer to
+/// an earlier try got lost.
 pub async fn move_live(
     aws: &Aws,
     names: &Names,
@@ -251,10 +263,30 @@ pub async fn move_live(
         .name(LIVE)
         .function_version(version)
         .description(note.to_string())
-        .routing_config(routing)
-        .set_revision_id(live.revision.clone());
-    let answer = retry(NOT_YET, async || update.clone().send().await).await;
-    answer.map(|_| ()).map_err(failed("lambda:UpdateAlias"))
+        .routing_config(routing);
+    let mut revision = live.revision.clone();
+    let mut pauses = pauses().take(OVERTAKEN);
+    loop {
+        let update = update.clone().set_revision_id(revision);
+        let Err(error) = retry(NOT_YET, async || update.clone().send().await).await else { return Ok(()) };
+        if !is(&error, &["PreconditionFailedException"]) {
+            return Err(failed("lambda:UpdateAlias")(error));
+        }
+        let now = self::live(aws, names, function).await?;
+        let now = now.context("the alias is gone; run again to make it anew")?;
+        if now.version == version && now.description == note.to_string() {
+            return Ok(());
+        }
+        let moved = (&now.version, &now.description) != (&live.version, &live.description);
+        match pauses.next().filter(|_| !moved) {
+            Some(pause) => tokio::time::sleep(jittered(pause)).await,
+            None => {
+                let error = failed("lambda:UpdateAlias")(error);
+                return Err(error.context(format!("somebody else moves the alias {LIVE}; run again")));
+            }
+        }
+        revision = now.revision;
+    }
 }
 
 /// Changes what the alias says of itself, and not where it points.
