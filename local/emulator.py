@@ -82,7 +82,7 @@ def main():
 def start(directory, arguments):
     if not STAMP.exists():
         fail("MiniStack is not installed yet", f"run: python3 {HERE / 'emulator.py'} install")
-PARTS = (SERVER, HERE / "guard.py", HERE / "layers.py", HERE / "parity.py")
+    port, stamp = arguments.port, digest(REQUIREMENTS, *PARTS)
     running = server(directory)
     if running:
         asked = port in (0, running["port"])
