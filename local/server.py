@@ -26,7 +26,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import persistence, responses
-from ministack.services import apigateway_v1
+from ministack.services import apigateway_v1, lambda_svc
 
 import guard
 import layers
@@ -168,6 +168,28 @@ def settled(get_state):
     return get_state()
 
 
+def remember_code():
+    """MiniStack hashes the code of all functions and versions whenever one function changes, which in an account of
+    many stacks is most of its time. Here the same bytes are hashed once."""
+    write, prune = lambda_svc._write_code_blob, lambda_svc._prune_orphan_code_blobs
+    # By identity: the bytes are kept, so that no others come to be at their place.
+    known = {}
+
+    def write_once(code):
+        _, sha = known.get(id(code), (None, None))
+        if sha is None or not os.path.exists(os.path.join(lambda_svc.CODE_BLOB_DIR, f"{sha}.zip")):
+            sha = write(code)
+            known[id(code)] = code, sha
+        return sha
+
+    def prune_both(referenced):
+        prune(referenced)
+        for key in [key for key, (_, sha) in known.items() if sha not in referenced]:
+            del known[key]
+
+    lambda_svc._write_code_blob, lambda_svc._prune_orphan_code_blobs = write_once, prune_both
+
+
 async def apply(entry):
     """Do a journalled write again, as the account and in the region that did it."""
     responses.set_request_account_id(entry["account"])
@@ -253,6 +275,7 @@ def main():
     layers.install()
     parity.install()
     name_rpc_calls()
+    remember_code()
     tell_paths()
     logging.getLogger("persistence").setLevel(logging.WARNING)
     config = Config()
