@@ -2,7 +2,9 @@
 //! and before any decoding. What callers or file names claim is never believed, and only what is
 //! listed here gets in: SVG and HTML have no header of ours and so never do.
 
+mod bitmap;
 mod far;
+mod gif;
 mod jpeg;
 
 pub use far::{Far, far};
@@ -94,7 +96,7 @@ impl Format {
                 Some(Format::Tiff)
             }
             _ if at(4, b"ftyp") => Format::of_brands(bytes),
-            _ => bitmap_size(bytes).map(|_| Format::Bmp),
+            _ => bitmap::size(bytes).map(|_| Format::Bmp),
         }
     }
 
@@ -187,9 +189,9 @@ pub fn taken() -> String {
 
 fn size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
     let (width, height) = match format {
-        Format::Bmp => bitmap_size(bytes)?,
+        Format::Bmp => bitmap::size(bytes)?,
         Format::Avif | Format::Heic => heif::size(bytes)?,
-        Format::Gif => gif_size(bytes)?,
+        Format::Gif => gif::size(bytes)?,
         Format::Jpeg => jpeg::size(bytes)?,
         _ => {
             let size = imagesize::blob_size(bytes).ok()?;
@@ -197,49 +199,6 @@ fn size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
         }
     };
     (width > 0 && height > 0).then_some((width, height))
-}
-
-/// `imagesize` knows neither the oldest header, with 16-bit sides, nor heights below zero (rows from
-/// the top). And `BM` alone is too short to tell an image from a text, so the header must be sound.
-fn bitmap_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let long = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-    let short = |at: usize| Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-    let header_length = long(14)?;
-    match header_length {
-        _ if !bytes.starts_with(b"BM") => None,
-        12 if short(22)? == 1 => Some((short(18)?.into(), short(20)?.into())),
-        16 | 40 | 52 | 56 | 64 | 108 | 124 if short(26)? == 1 => {
-            Some((long(18)?, long(22)?.cast_signed().unsigned_abs()))
-        }
-        _ => None,
-    }
-}
-
-/// The sides of the screen, or of the first frame where the screen has none, as browsers show it.
-fn gif_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let sides = |at: &[u8]| {
-        let [w1, w2, h1, h2, ..] = *at else { return None };
-        Some((u16::from_le_bytes([w1, w2]).into(), u16::from_le_bytes([h1, h2]).into()))
-    };
-    let screen = sides(bytes.get(6..)?)?;
-    if screen.0 > 0 && screen.1 > 0 {
-        return Some(screen);
-    }
-    let flags = *bytes.get(10)?;
-    let colours = if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
-    let mut rest = bytes.get(13 + colours..)?;
-    // Extensions: a label, and blocks up to an empty one.
-    while let [0x21, _, blocks @ ..] = rest {
-        rest = blocks;
-        while let [length @ 1..=u8::MAX, after @ ..] = rest {
-            rest = after.get(usize::from(*length)..)?;
-        }
-        rest = rest.get(1..)?;
-    }
-    match rest {
-        [0x2c, _, _, _, _, frame @ ..] => sides(frame),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

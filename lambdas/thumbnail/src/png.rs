@@ -14,6 +14,10 @@ use crate::decode::{Decoded, check_memory, check_pixels, opaque};
 use crate::scale::{Picture, Samples};
 use crate::{Settings, Unmade};
 
+/// Bytes that chunks and one row may take, beside the pixels. A picture may be one row of a hundred megapixels, which
+/// the decoder would hold a second and a third time.
+const MAX_CHUNKS: u64 = 32 << 20;
+
 /// A file's gamma that is meant to be that of sRGB, in its units of 1/100,000.
 const AS_SRGB: std::ops::RangeInclusive<u32> = 45_000..=46_000;
 
@@ -27,7 +31,9 @@ pub(crate) fn decode(bytes: &[u8], settings: &Settings) -> Result<Decoded, Unmad
     // The decoder would inflate a profile of any size.
     options.set_ignore_iccp_chunk(true);
     let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), options);
-    decoder.set_limits(Limits { bytes: usize::try_from(settings.max_memory).unwrap_or(usize::MAX) });
+    decoder.set_limits(Limits {
+        bytes: usize::try_from(settings.max_memory.min(MAX_CHUNKS)).unwrap_or(usize::MAX),
+    });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let mut reader = decoder.read_info()?;
     let (width, height) = (reader.info().width, reader.info().height);
