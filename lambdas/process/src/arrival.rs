@@ -61,10 +61,23 @@ impl Process {
             return Ok(Step::End(Outcome::Gone));
         };
         if !line.timed("dynamodbPutMs", self.index.settle(&ready)).await? {
+            self.take_back(&ready, line).await?;
             return Ok(Step::LookAgain);
         }
         line.uploaded();
         self.derive(&ready, bytes, line).await
+    }
+
+    /// A client may have deleted the image while its object was being copied. The copy then lies over the
+    /// delete marker, and its own event would take it for one that was made by hand.
+    async fn take_back(&self, ready: &Record, line: &Line) -> Result<(), Reject> {
+        let now = line.timed("dynamodbGetMs", self.index.get(ready.image_id)).await?;
+        match now {
+            Some(now) if matches!(now.status, Status::Deleted { .. }) => {
+                line.timed("s3DeleteMs", self.store.delete(&now)).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives an object the record that its metadata tells of, or that its bytes do: one that has none, or
@@ -147,9 +160,13 @@ impl Process {
         let is_written = match over {
             None => line.timed("dynamodbPutMs", self.index.put(record)).await?.is_none(),
             Some(over) => {
-                // Those of other bytes; what is made of these may be fewer.
-                self.remove_thumbnails(over, line).await?;
-                line.timed("dynamodbPutMs", self.index.replace(record, over)).await?
+                let is_written = line.timed("dynamodbPutMs", self.index.replace(record, over)).await?;
+                if is_written {
+                    // Those of other bytes; what is made of these may be fewer. Not before: who comes second
+                    // would take away what the first has made.
+                    self.remove_thumbnails(over, line).await?;
+                }
+                is_written
             }
         };
         if !is_written {

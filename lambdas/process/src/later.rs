@@ -137,6 +137,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_image_that_was_deleted_while_it_was_copied_stays_deleted() {
+        let world = World::default();
+        announce(&world, &pending()).await;
+        let index = over(&world).index;
+        let hidden = index.hide(ID.parse().unwrap(), NOW.parse().unwrap()).await.unwrap().unwrap();
+        index.bury(&hidden, NOW.parse().unwrap()).await.unwrap();
+        // As if the copy had come after the delete marker.
+        send(&world, COFFEE);
+        let line = Line::new("request", "cloudpix-process", false);
+        assert!(matches!(over(&world).finish(pending(), &line).await.unwrap(), Step::LookAgain));
+        assert!(world.objects().is_empty(), "{:?}", world.objects().keys());
+        world.breaks(None);
+        assert_eq!(hear_of_it(&world, Way::Copied).await, Outcome::Gone);
+        assert!(matches!(record(&world).await.unwrap().status, Status::Deleted { .. }));
+    }
+
+    #[tokio::test]
     async fn what_is_sent_to_a_url_after_its_image_was_deleted_leaves_nothing_that_is_kept() {
         let world = ready().await;
         delete(&world, None).await;

@@ -10,7 +10,7 @@ use catalog::answer::Reject;
 use catalog::derived::{Derived, Thumbnail, Thumbnails};
 use catalog::log::Line;
 use catalog::picture::Format;
-use catalog::record::Record;
+use catalog::record::{Record, Status};
 use futures_util::future::try_join_all;
 use process::decoder::{Decoded, Decoder};
 use thumbnail::{Made, Output};
@@ -32,6 +32,8 @@ pub(crate) struct Maker {
     pub(crate) decoder: Decoder,
     /// When Lambda ends the event at hand.
     until: Cell<Instant>,
+    /// What a picture gets of an event that has only begun.
+    whole: Cell<Duration>,
 }
 
 /// How long a picture may take, or nothing where it would not get a fair share.
@@ -42,17 +44,26 @@ fn allowance(left: Duration) -> Option<Duration> {
 
 impl Maker {
     pub(crate) fn new(settings: thumbnail::Settings, decoder: Decoder) -> Maker {
-        Maker { settings, decoder, until: Cell::new(Instant::now() + RESERVE + LONGEST) }
+        Maker {
+            settings,
+            decoder,
+            until: Cell::new(Instant::now() + RESERVE + LONGEST),
+            whole: Cell::new(LONGEST),
+        }
     }
 
     /// Notes when Lambda is going to end the event at hand.
     pub(crate) fn until(&self, end: Instant) {
         self.until.set(end);
+        let left = end.saturating_duration_since(Instant::now());
+        self.whole.set(allowance(left).unwrap_or_default());
     }
 
     async fn decode(&self, bytes: Vec<u8>) -> Result<Decoded, Reject> {
         let left = self.until.get().saturating_duration_since(Instant::now());
-        let allowed = allowance(left).with_context(|| format!("decode: {} ms are left", left.as_millis()));
+        // Where S3 took most of the time, a sound picture could seem to have no end: the next delivery has all of it.
+        let allowed = allowance(left).filter(|allowed| *allowed * 2 >= self.whole.get());
+        let allowed = allowed.with_context(|| format!("decode: {} ms are left", left.as_millis()));
         let until = Instant::now() + allowed.map_err(Reject::Busy)?;
         self.decoder.decode(bytes, &self.settings, until.into()).await.map_err(Reject::Busy)
     }
@@ -89,8 +100,13 @@ impl Process {
                 Derived::default()
             }
         };
-        if line.timed("dynamodbUpdateMs", self.index.note(record.image_id, &derived)).await? {
+        if line.timed("dynamodbUpdateMs", self.index.note(record, &derived)).await? {
             return Ok(Step::End(Outcome::Done));
+        }
+        let now = line.timed("dynamodbGetMs", self.index.get(record.image_id)).await?;
+        if let Some(now) = now.filter(|now| matches!(now.status, Status::Ready { .. })) {
+            // Other bytes were put there by hand, and what was made of these now lies over theirs.
+            return Box::pin(self.derive(&now, None, line)).await;
         }
         // It has been deleted meanwhile.
         self.remove_thumbnails(record, line).await?;

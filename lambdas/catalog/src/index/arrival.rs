@@ -7,7 +7,6 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::attribute;
-use uuid::Uuid;
 
 use super::{Index, is_refused, key, status, to_item, value};
 use crate::answer::Reject;
@@ -62,33 +61,41 @@ impl Index {
         }
     }
 
-    /// Notes what was made of a ready image. `false` if it is not ready any more.
-    pub async fn note(&self, image_id: Uuid, derived: &Derived) -> Result<bool, Reject> {
+    /// Notes what was made of a ready image. `false` if it is not ready any more, or of other bytes by now.
+    pub async fn note(&self, record: &Record, derived: &Derived) -> Result<bool, Reject> {
         let attributes = derived.attributes();
         let placed = attributes.iter().enumerate();
         let sets: Vec<_> = placed.clone().map(|(place, _)| format!("#{place} = :{place}")).collect();
         let mut names: HashMap<_, _> =
             placed.map(|(place, (name, _))| (format!("#{place}"), (*name).to_owned())).collect();
         names.insert("#status".to_owned(), attribute::IMAGE_STATUS.to_owned());
+        names.insert("#sha256".to_owned(), attribute::SHA256.to_owned());
         let mut values: HashMap<_, _> = attributes
             .into_iter()
             .enumerate()
             .map(|(place, (_, v))| (format!(":{place}"), value(v)))
             .collect();
         values.insert(":ready".to_owned(), AttributeValue::S("ready".to_owned()));
+        let same_bytes = match record.sha256 {
+            Some(sha256) => {
+                values.insert(":sha256".to_owned(), AttributeValue::S(sha256.to_string()));
+                "#sha256 = :sha256"
+            }
+            None => "attribute_not_exists(#sha256)",
+        };
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key(attribute::IMAGE_ID, key(image_id))
+            .key(attribute::IMAGE_ID, key(record.image_id))
             .update_expression(format!("SET {}", sets.join(", ")))
-            .condition_expression("#status = :ready")
+            .condition_expression(format!("#status = :ready AND {same_bytes}"))
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values));
         match update.send().await {
             Ok(_) => Ok(true),
             Err(error) if is_refused(error.as_service_error()) => Ok(false),
-            Err(error) => Err(aws::failure(format!("note what was made of {image_id}"), error)),
+            Err(error) => Err(aws::failure(format!("note what was made of {}", record.image_id), error)),
         }
     }
 
@@ -137,6 +144,18 @@ mod tests {
         let late = Record { sha256: Some(Sha256::of(b"late")), ..old.clone() };
         assert!(!index.replace(&late, &old).await.unwrap());
         assert_eq!(index.get(old.image_id).await.unwrap(), Some(new));
+    }
+
+    #[tokio::test]
+    async fn what_was_made_of_other_bytes_is_not_noted() {
+        let world = World::default();
+        let index = Index::new(&world.aws(), "records");
+        let old = testing::record();
+        index.put(&old).await.unwrap();
+        let new = Record { sha256: Some(Sha256::of(b"abcd")), ..old.clone() };
+        assert!(index.replace(&new, &old).await.unwrap());
+        assert!(!index.note(&old, &Derived::default()).await.unwrap());
+        assert!(index.note(&new, &Derived::default()).await.unwrap());
     }
 
     #[tokio::test]
