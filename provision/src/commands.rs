@@ -110,9 +110,12 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
     let record = site.record.into_inner();
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
     // An emulator need not be able to run functions; `outputs --curl` waits for one that does.
+    let mut answers = Ok(());
     if !plan.is_empty() && aws.endpoint.is_none() {
         let asked = Outputs::new(&record, None).with_api_key(&aws).await?;
-        progress.wait("the API to answer", asked.wait_until_it_answers(|text| progress.note(text))).await?;
+        let waiting = asked.wait_until_it_answers(|text| progress.note(text));
+        // Told below: a new version may be what keeps it from answering, and is taken back first.
+        answers = progress.wait("the API to answer", waiting).await;
     }
     store.check_lock().await?;
     // A new version may not do its work; an emulator need not be able to run one that is an image.
@@ -122,6 +125,7 @@ pub async fn apply(common: &Common, code: &CodeFlags, run: &Run) -> anyhow::Resu
     let of_record = Outputs::new(&record, aws.endpoint.as_deref());
     to_try.extend(release::moved(&plan));
     progress.wait("the smoke test", release.settle(&to_try, of_record, test)).await?;
+    answers?;
     store.check_lock().await?;
     release.prune_after(&plan, settings.package).await?;
     report::applied(&plan, &done, &names, &outputs, common.json)?;
@@ -368,6 +372,7 @@ async fn compare(
     settings.watch.access_logs &= may_log;
     let mut desired = stack::desired(&settings, &aws.place, &names, &packed);
     stack::know_roles(&mut desired, &live);
+    stack::keep_stopped(&mut desired, &live);
     let plan = refuse(plan::plan(&desired, &live, &names))?;
     let on_trial = |(id, is): (&Id, &Resource)| match (id, is) {
         (Id::Alias(function), Resource::Alias(alias)) if alias.on_trial.0 => Some(*function),

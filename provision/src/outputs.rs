@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use contract::Function;
 use serde::Serialize;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::aws::{Aws, apigateway, http};
 use crate::shell::quote;
@@ -103,12 +104,11 @@ impl Outputs {
     /// until all of API Gateway's machines know of it. `on` hears what it waits for, once each.
     pub async fn wait_until_it_answers(&self, on: impl Fn(&str)) -> anyhow::Result<()> {
         let url = format!("{}/list?limit=1", self.api_url.as_deref().context(NO_API)?);
-        let mut last = String::new();
-        for attempt in 0..SECONDS {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            let now = match http::status(&url, self.api_key.as_deref()).await {
+        let mut last = "it gives no answer".to_owned();
+        let end = Instant::now() + WAIT;
+        // By the clock: an API that hangs takes half a minute for each answer.
+        while let Ok(answer) = timeout_at(end, http::status(&url, self.api_key.as_deref())).await {
+            let now = match answer {
                 Ok(200) => return Ok(()),
                 Ok(403) => "it answers 403, as long as it does not know its key everywhere".to_owned(),
                 Ok(404) => "it answers 404, as long as it does not know its stage everywhere".to_owned(),
@@ -119,6 +119,7 @@ impl Outputs {
                 on(&format!("waiting for the API, three minutes at most: {now}"));
                 last = now;
             }
+            sleep(Duration::from_secs(1)).await;
         }
         bail!(
             "the API at {url} does not list images after three minutes: {last}; look at the logs of the function {}",
@@ -143,7 +144,7 @@ pub fn forget_key(folder: &Path, env: &str) -> anyhow::Result<()> {
 }
 
 /// How long an API and a key may take to be known to all of API Gateway's machines.
-const SECONDS: u32 = 180;
+const WAIT: Duration = Duration::from_mins(3);
 const NO_API: &str = "the stack has no API yet; run `provision apply`";
 
 fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {

@@ -341,6 +341,21 @@ pub fn know_roles(desired: &mut Stack, live: &Stack) {
     }
 }
 
+/// Somebody has stopped a function by hand, as Lambda's console does ("Throttle"): no call of it is let in. It is
+/// theirs to start it again, and not the next run's.
+pub fn keep_stopped(desired: &mut Stack, live: &Stack) {
+    for function in Function::ALL {
+        let id = Id::Function(function);
+        if let (Some(Resource::Function(is)), Some(Resource::Function(wanted))) =
+            (live.get(&id), desired.get_mut(&id))
+            && is.concurrency == Some(0)
+            && wanted.concurrency.is_none()
+        {
+            wanted.concurrency = Some(0);
+        }
+    }
+}
+
 /// Untagged images are never ours. Of ours, ECR does not know which ones a version still uses, so
 /// `release` prunes those.
 fn repository(place: &Place, names: &Names, function: Function) -> Repository {

@@ -14,8 +14,8 @@ pub fn advice() -> Option<String> {
     texts.iter().any(|text| wants_second_factor(text, &profile)).then(|| {
         format!(
             "the profile {profile} wants a second factor (mfa_serial), which nothing here asks for; let the AWS CLI \
-             do so: eval \"$(aws configure export-credentials --profile {profile} --format env)\", unset AWS_PROFILE, \
-             and run this again"
+             do so: eval \"$(aws configure export-credentials --profile {profile} --format env)\" and run this \
+             again"
         )
     })
 }

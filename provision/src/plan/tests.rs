@@ -277,3 +277,17 @@ fn adopting_tags_what_is_nobodys_and_refuses_what_is_anothers() {
     untagged(&mut live, Id::LogGroup(Function::List), theirs);
     assert_eq!(adopt(&live, &names()).unwrap_err().len(), 1);
 }
+
+#[test]
+fn a_function_that_was_stopped_by_hand_stays_stopped() {
+    let desired = stack(Package::Zip, 512);
+    for (by_hand, steps) in [(0, 0), (5, 1)] {
+        let (mut wanted, mut live) = (desired.clone(), desired.clone());
+        let Some(Resource::Function(is)) = live.get_mut(&Id::Function(Function::Process)) else {
+            panic!("it is part of every stack")
+        };
+        is.concurrency = Some(by_hand);
+        stack::keep_stopped(&mut wanted, &live);
+        assert_eq!(plan(&wanted, &live, &names()).unwrap().steps.len(), steps, "{by_hand}");
+    }
+}

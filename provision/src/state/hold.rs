@@ -111,8 +111,9 @@ impl Hold {
     pub(super) async fn keep(&self) {
         while self.lost.borrow().is_none() {
             sleep(RENEWAL).await;
-            // Where AWS is away, or an answer does not come, the next time may go well.
-            let _ = timeout(RENEWAL, self.renew()).await;
+            // Where AWS is away, or an answer does not come, the next time may go well. On a slow line that something
+            // large is being sent on, an answer takes long.
+            let _ = timeout(FRESH, self.renew()).await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! A GIF's size (GIF89a, 18 and 20).
+//! Width and height of a GIF, from its screen (section 18 of the specification of 1989) or its first frame (20).
 
 /// The sides of the screen, or of the first frame where the screen has none, as browsers show it.
 pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
