@@ -59,7 +59,7 @@ impl Outputs {
 
 /// As a client should, comes again where 503 asks for it: many stacks share this machine, and a function
 /// gives up on an AWS that takes seconds.
-fn patiently(ask: impl Fn() -> Answer) -> Answer {
+pub fn patiently(ask: impl Fn() -> Answer) -> Answer {
     for _ in 0..4 {
         let answer = ask();
         if answer.status != 503 {
@@ -139,13 +139,13 @@ fn every_picture_comes_back_as_it_was_sent() {
         } else {
             let url = format!("{}/upload?fileName={}", outputs.url, name.replace(' ', "%20"));
             let headers = [("x-api-key", outputs.key.as_str()), ("content-type", raw_type(name))];
-            send("POST", &url, &headers, &bytes)
+            patiently(|| send("POST", &url, &headers, &bytes))
         };
         let image = answer.json();
         assert_eq!(answer.status, 201, "{name}: {image}");
         let location = outputs.at_its_host(answer.header("location"));
         assert_eq!(location, format!("{}/images/{}", outputs.url, image["imageId"].as_str().unwrap()));
-        let shown = send("GET", &location, &[("x-api-key", &outputs.key)], b"");
+        let shown = patiently(|| send("GET", &location, &[("x-api-key", &outputs.key)], b""));
         assert_eq!((shown.status, &shown.json()["imageId"]), (200, &image["imageId"]), "{location}");
         assert_eq!(answer.header("access-control-allow-origin"), "*");
         assert_eq!(

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::cloud::{Outputs, Stack, skipped, stdout, text};
-use crate::images::{Answer, announced_and_sent, eventually, finished, pictures, send};
+use crate::images::{Answer, announced_and_sent, eventually, finished, patiently, pictures, send};
 
 impl Outputs {
     fn delete(&self, path: &str) -> Answer {
-        send("DELETE", &format!("{}{path}", self.url), &[("x-api-key", &self.key)], b"")
+        patiently(|| send("DELETE", &format!("{}{path}", self.url), &[("x-api-key", &self.key)], b""))
     }
 
     fn post_with_key(&self, key: &str, body: &serde_json::Value) -> Answer {
@@ -18,7 +18,7 @@ impl Outputs {
             ("content-type", "application/json"),
             ("idempotency-key", key),
         ];
-        send("POST", &format!("{}/upload", self.url), &headers, body.to_string().as_bytes())
+        patiently(|| send("POST", &format!("{}/upload", self.url), &headers, body.to_string().as_bytes()))
     }
 }
 
