@@ -144,10 +144,14 @@ fn embedded(bytes: &[u8]) -> Option<Vec<u8>> {
         }
     };
     let name = chunk.iter().position(|byte| *byte == 0)?;
-    let mut profile = Vec::new();
-    let limit = MAX_PROFILE as u64 + 1;
-    ZlibDecoder::new(chunk.get(name + 2..)?).take(limit).read_to_end(&mut profile).ok()?;
-    (profile.len() <= MAX_PROFILE).then_some(profile)
+    inflated(chunk.get(name + 2..)?, MAX_PROFILE + 1).filter(|profile| profile.len() <= MAX_PROFILE)
+}
+
+/// A zlib stream's data, or so many bytes of it.
+pub(crate) fn inflated(stream: &[u8], most: usize) -> Option<Vec<u8>> {
+    let mut data = Vec::new();
+    ZlibDecoder::new(stream).take(most as u64).read_to_end(&mut data).ok()?;
+    Some(data)
 }
 
 impl From<DecodingError> for Unmade {

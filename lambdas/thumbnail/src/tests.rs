@@ -1,6 +1,6 @@
 //! The tests make most of their pictures; the others are in `tests/images`.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::codecs::gif::GifEncoder;
@@ -9,6 +9,13 @@ use moxcms::ColorProfile;
 use proptest::prelude::*;
 
 use crate::{Made, Output, Settings, Unmade, facts, make};
+
+/// As a zlib stream.
+pub(crate) fn deflated(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
 
 pub(crate) fn settings(edges: &[u32]) -> Settings {
     Settings {

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use fdeflate::BoundedDecompressionError;
-
 use super::tiff::Tiff;
+use crate::png::inflated;
 
 /// What stands before the TIFF header in a JPEG. It has no place in other formats, where libvips, sharp,
 /// Pillow and others write it nonetheless.
@@ -119,12 +118,16 @@ fn text(kind: [u8; 4], data: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (_, rest) = split_at_nul(data)?;
     match (&kind, rest) {
         (b"tEXt", text) => Some(Cow::Borrowed(text)),
-        (b"zTXt", [0, text @ ..]) => inflated(text).map(Cow::Owned),
+        (b"zTXt", [0, text @ ..]) => inflated(text, MAX_TEXT).map(Cow::Owned),
         // Compressed or not, method, language, the keyword in that language.
         (b"iTXt", [compressed, _, rest @ ..]) => {
             let (_, rest) = split_at_nul(rest)?;
             let (_, text) = split_at_nul(rest)?;
-            if *compressed == 1 { inflated(text).map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
+            if *compressed == 1 {
+                inflated(text, MAX_TEXT).map(Cow::Owned)
+            } else {
+                Some(Cow::Borrowed(text))
+            }
         }
         _ => None,
     }
@@ -133,13 +136,6 @@ fn text(kind: [u8; 4], data: &[u8]) -> Option<Cow<'_, [u8]>> {
 fn split_at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = bytes.iter().position(|byte| *byte == 0)?;
     Some((&bytes[..at], &bytes[at + 1..]))
-}
-
-fn inflated(text: &[u8]) -> Option<Vec<u8>> {
-    match fdeflate::decompress_to_vec_bounded(text, MAX_TEXT) {
-        Ok(text) | Err(BoundedDecompressionError::OutputTooLarge { partial_output: text }) => Some(text),
-        Err(BoundedDecompressionError::DecompressionError { .. }) => None,
-    }
 }
 
 /// The bytes of a profile in ImageMagick's form: an empty line, a name, a count of bytes, and lines of two

@@ -24,10 +24,7 @@ fn check(colour: [u8; 3], chunks: &[Vec<u8>], [r, g, b]: [u8; 3]) {
 }
 
 fn profile(profile: &ColorProfile) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(&profile.encode().unwrap()).unwrap();
-    chunk(b"iCCP", &[b"a name\0\0", &encoder.finish().unwrap()[..]].concat())
+    chunk(b"iCCP", &[b"a name\0\0", &crate::tests::deflated(&profile.encode().unwrap())[..]].concat())
 }
 
 fn gamma(value: u32) -> Vec<u8> {
@@ -87,10 +84,7 @@ fn of_several_colour_chunks_the_first_of_the_standards_order_counts() {
 
 #[test]
 fn a_profile_that_inflates_without_end_is_no_profile() {
-    use std::io::Write;
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(&vec![0; 40 << 20]).unwrap();
-    let bomb = chunk(b"iCCP", &[b"a name\0\0", &encoder.finish().unwrap()[..]].concat());
+    let bomb = chunk(b"iCCP", &[b"a name\0\0", &crate::tests::deflated(&vec![0; 40 << 20])[..]].concat());
     check([220, 30, 30], &[bomb], [220, 30, 30]);
     assert!(matches!(make(&png([0; 3], &[])[..60], &settings(&[32])), Err(Unmade::Damaged(_))));
 }

@@ -1,7 +1,5 @@
 //! Writes TIFF files of two halves, of all kinds that the tests need.
 
-use std::io::Write;
-
 use weezl::BitOrder;
 
 #[derive(Debug, Clone)]
@@ -319,11 +317,7 @@ impl File {
         match self.compression {
             5 if self.old_lzw => weezl::encode::Encoder::new(BitOrder::Lsb, 8).encode(raw).unwrap(),
             5 => weezl::encode::Encoder::with_tiff_size_switch(BitOrder::Msb, 8).encode(raw).unwrap(),
-            8 | 32_946 => {
-                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-                encoder.write_all(raw).unwrap();
-                encoder.finish().unwrap()
-            }
+            8 | 32_946 => crate::tests::deflated(raw),
             // Runs of one byte, and of one byte alone.
             32_773 => raw
                 .chunk_by(|one, next| one == next)
