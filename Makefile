@@ -42,8 +42,8 @@ BUILD_NEEDS := $(if $(filter docker,$(BUILDER)),,need-target) $(if $(filter zig,
 
 # Relocations packed, as glibc reads them since 2.36, are a quarter megabyte less to load at a cold start.
 PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
-build bench bench-cold bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
-build bench bench-cold bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold bench-languages bench-thumbnails: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
+build bench bench-cold bench-languages bench-thumbnails: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 
 # What builds libjpeg-turbo: this machine's CMake, or else PyPI's. Make knows no path with a space, so a file that
 # is made is named from here, and what is named from the root is not made.

@@ -13,6 +13,8 @@ use process::decoder::{Decoder, this_program};
 use process::sandbox::Bounds;
 use thumbnail::{Output, Settings};
 
+/// The kernel counts memory in these.
+const KB: u64 = 1024;
 const BOUNDS: Bounds = Bounds { address_space: 1 << 30, cpu: 10 };
 
 fn main() -> ExitCode {
@@ -65,7 +67,7 @@ async fn run(file: &str, count: u32, largest: &str) -> anyhow::Result<String> {
         }
     }
     let image = milliseconds(cpu()?.saturating_sub(from) / count);
-    let peak = peak(UsageWho::RUSAGE_SELF)? + peak(UsageWho::RUSAGE_CHILDREN)?;
+    let peak = own_peak()? + u64::try_from(getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss())? * KB;
 
     let (from, began) = (cpu()?, Instant::now());
     for _ in 0..count {
@@ -89,9 +91,11 @@ fn cpu() -> anyhow::Result<Duration> {
     Ok(sum)
 }
 
-/// In bytes; the kernel counts in KB.
-fn peak(who: UsageWho) -> anyhow::Result<u64> {
-    Ok(u64::try_from(getrusage(who)?.max_rss())? * 1024)
+/// The largest resident set that this process had, in bytes. What `getrusage` says is at least that of who started it.
+fn own_peak() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    Ok(peak.context("no VmHWM in /proc/self/status")?.parse::<u64>()? * KB)
 }
 
 fn milliseconds(time: Duration) -> f64 {
