@@ -5,8 +5,8 @@
 
 use catalog::cursor;
 use catalog::listing::{Listing, Order, Scope};
-use catalog::record::Position;
 use gateway::request::Request;
+use image::position::Position;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;

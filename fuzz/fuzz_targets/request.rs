@@ -3,9 +3,10 @@
 
 #![no_main]
 
-use catalog::file_name::FileName;
 use contract::INLINE_LIMIT;
 use gateway::request::Request;
+use image::file_name::FileName;
+use image::format::Format;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
@@ -70,6 +71,9 @@ fn check_name(file_name: &FileName) {
     let name = file_name.as_str();
     assert!((1..=255).contains(&name.len()) && !name.contains(['/', '\\']));
     assert_eq!(FileName::parse(name).unwrap().as_str(), name);
-    assert!(file_name.percent_encoded().is_ascii() && file_name.content_disposition().is_ascii());
-    assert!(!file_name.content_disposition().contains(|c: char| c.is_control()));
+    assert!(file_name.percent_encoded().is_ascii());
+    for format in Format::ALL {
+        let header = file_name.content_disposition(format);
+        assert!(header.is_ascii() && !header.contains(|c: char| c.is_control()));
+    }
 }

@@ -9,6 +9,8 @@ use http::header::{
     RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
+use image::file_name::BadName;
+use image::picture::Unfit;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -66,6 +68,24 @@ impl Problem {
             }
             Problem::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Service Unavailable"),
         }
+    }
+}
+
+impl From<BadName> for Reject {
+    fn from(bad: BadName) -> Reject {
+        Reject::invalid("fileName", bad.to_string())
+    }
+}
+
+impl From<Unfit> for Reject {
+    fn from(unfit: Unfit) -> Reject {
+        let problem = match unfit {
+            Unfit::NoImage | Unfit::Damaged(_) | Unfit::OtherFormat { .. } | Unfit::OtherType(_) => {
+                Problem::UnsupportedMediaType
+            }
+            Unfit::TooManyPixels { .. } => Problem::TooManyPixels,
+        };
+        Reject::refused(problem, unfit.to_string())
     }
 }
 

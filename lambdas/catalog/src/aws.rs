@@ -179,7 +179,7 @@ mod tests {
         }
         let (aws, calls) = testing::empty_aws();
         let (store, index) = (Store::new(&aws, "pictures"), Index::new(&aws, "records"));
-        let record = testing::record();
+        let record = image::testing::record();
         store.put(&record, "abc".into()).await.unwrap();
         index.put(&record).await.unwrap();
         for call in calls.all() {

@@ -2,10 +2,10 @@
 //! are computed, never taken from a client; `index` turns them into one Query.
 
 use contract::PUBLIC_OWNER;
+use image::moment::rfc3339;
+use image::position::Position;
 use jiff::Timestamp;
 use jiff::civil::Date;
-
-use crate::record::{Position, rfc3339};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {

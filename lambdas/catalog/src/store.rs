@@ -1,23 +1,23 @@
 //! The images' bytes, in S3. The bucket is private: objects come and go through these few calls, or
 //! through URLs that are signed here, without a call, for one object and a short time.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use contract::UPLOADS_PREFIX;
 use futures_util::future::try_join_all;
+use image::digest::Sha256;
+use image::format::Format;
+use image::link::{Link, Links, UploadLink};
+use image::metadata;
+use image::record::Record;
+use image::thumbnails::thumbnail_key;
 use jiff::Timestamp;
 
 use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
-use crate::derived::thumbnail_key;
-use crate::digest::Sha256;
-use crate::picture::Format;
-use crate::record::Record;
 use crate::store::client::{Call, Client};
 use crate::store::signer::{Headers, Signer};
-use crate::view::{Link, Links};
 
 mod client;
 pub mod object;
@@ -35,13 +35,6 @@ pub struct Store {
     client: Client,
     signer: Signer,
     bucket: String,
-}
-
-/// A URL to PUT one object to, and the headers without which S3 refuses it.
-#[derive(Debug)]
-pub struct UploadLink {
-    pub link: Link,
-    pub headers: BTreeMap<String, String>,
 }
 
 impl Store {
@@ -152,7 +145,7 @@ fn headers(record: &Record, sha256: Option<Sha256>) -> Headers {
         ("if-none-match".into(), "*".to_owned()),
     ]);
     headers.extend(sha256.map(|sha256| ("x-amz-checksum-sha256".into(), sha256.base64())));
-    let metadata = record.metadata().into_iter();
+    let metadata = metadata::pairs(record).into_iter();
     headers.extend(metadata.map(|(name, value)| (format!("x-amz-meta-{name}").into(), value)));
     headers
 }
@@ -163,8 +156,9 @@ fn link(url: String, now: Timestamp) -> Link {
 
 #[cfg(test)]
 mod tests {
+    use image::status::Status;
+
     use super::*;
-    use crate::record::Status;
     use crate::testing::{self, Calls, aws, empty_aws, s3_error};
 
     fn now() -> Timestamp {
@@ -172,7 +166,7 @@ mod tests {
     }
 
     fn pending(sha256: bool) -> Record {
-        let record = testing::record();
+        let record = image::testing::record();
         let sha256 = record.sha256.filter(|_| sha256);
         Record { sha256, status: Status::Pending { expires_at: now() }, ..record }
     }
@@ -226,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn a_download_url_names_the_file_and_needs_no_header() {
         let (store, calls) = store();
-        let url = store.download_link(&testing::record(), now()).url;
+        let url = store.download_link(&image::testing::record(), now()).url;
         assert!(url.starts_with(
             "https://pictures.s3.ap-northeast-1.amazonaws.com/uploads/019aaf2c-0000-7000-8000-000000000001.png?"
         ));
@@ -241,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn an_object_says_what_it_is_and_is_hashed_once() {
         let (store, calls) = store();
-        store.put(&testing::record(), "abc".into()).await.unwrap();
+        store.put(&image::testing::record(), "abc".into()).await.unwrap();
         let call = calls.all().remove(0);
         for (name, value) in [
             ("content-type", "image/png"),
@@ -268,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn an_object_that_an_earlier_attempt_stored_is_stored() {
         let (aws, _) = aws(|_| (412, s3_error("PreconditionFailed")));
-        Store::new(&aws, "pictures").put(&testing::record(), "abc".into()).await.unwrap();
+        Store::new(&aws, "pictures").put(&image::testing::record(), "abc".into()).await.unwrap();
     }
 
     #[tokio::test]
@@ -287,7 +281,7 @@ mod tests {
             [(Some("3HL4+k.qtJ/_-"), Some("versionId=3HL4%2Bk%2EqtJ%2F%5F%2D")), (None, None)]
         {
             let (aws, calls) = there(version);
-            let (store, key) = (Store::new(&aws, "pictures"), testing::record().object_key());
+            let (store, key) = (Store::new(&aws, "pictures"), image::testing::record().object_key());
             let piece = store.look(&key).await.unwrap().unwrap();
             assert_eq!((piece.size, piece.version.as_deref()), (3, version));
             assert_eq!(piece.modified_at, Some("2026-11-23T05:00:00Z".parse().unwrap()));
@@ -319,7 +313,7 @@ mod tests {
             (404, "NoSuchBucket", false, 1),
         ] {
             let (aws, calls) = aws(move |_| (status, s3_error(code)));
-            let result = Store::new(&aws, "pictures").delete(&testing::record()).await;
+            let result = Store::new(&aws, "pictures").delete(&image::testing::record()).await;
             check_failure(result, busy, &format!("{key}: {code}: of the test (request id unknown)"));
             assert_eq!(calls.all().len(), attempts, "{code}");
         }

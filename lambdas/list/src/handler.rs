@@ -6,14 +6,13 @@ use catalog::answer::{Answer, Answers, Problem, Reject};
 use catalog::cursor;
 use catalog::index::Index;
 use catalog::log::Line;
-use catalog::record::{Record, Status, parse_image_id};
 use catalog::store::Store;
-use catalog::view::View;
 use contract::{IMAGE_ID_PARAMETER, path};
 use gateway::request::{Request, unrouted};
 use http::StatusCode;
+use image::record::{Record, parse_image_id};
+use image::wire::{AnyImage, Image, ImageList};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::query;
 
@@ -21,16 +20,6 @@ pub(crate) struct List {
     pub(crate) store: Store,
     pub(crate) index: Index,
     pub(crate) answers: Answers,
-}
-
-/// A page, as an answer. `openapi.yaml` describes it as `ImageList`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed<'a> {
-    images: Vec<View<'a>>,
-    count: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
 }
 
 impl List {
@@ -50,31 +39,28 @@ impl List {
         let page = self.index.page(&asked.listing, asked.after, asked.limit);
         let page = line.timed("dynamodbQueryMs", page).await?;
         let mut images = Vec::with_capacity(page.records.len());
-        for record in &page.records {
-            images.push(View::ready(record, self.store.links(record, now)));
+        for record in page.records {
+            let links = self.store.links(&record, now);
+            images.extend(Image::new(record, links));
         }
         let next_cursor = page.next.map(|position| cursor::encode(&asked.listing, position));
-        let body = Listed { count: images.len(), images, next_cursor };
-        Ok(self.answers.json(StatusCode::OK, &body))
+        Ok(self.answers.json(StatusCode::OK, &ImageList::new(images, next_cursor)))
     }
 
     async fn show(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
         let record = self.record(request, line, now).await?;
-        let view = match record.status {
-            Status::Ready { .. } => View::ready(&record, self.store.links(&record, now)),
-            _ => View::unfinished(&record),
-        };
-        Ok(self.answers.json(StatusCode::OK, &view))
+        let image = AnyImage::new(record, |record| self.store.links(record, now));
+        Ok(self.answers.json(StatusCode::OK, &image.ok_or_else(nothing)?))
     }
 
     async fn thumbnail(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
         let width = query::width(request)?;
         let record = self.record(request, line, now).await?;
-        let nothing = |detail| Reject::refused(Problem::NotFound, detail);
-        let derived = record.derived.as_ref().ok_or_else(|| nothing("there are no thumbnails of it yet"))?;
+        let none = |detail| Reject::refused(Problem::NotFound, detail);
+        let derived = record.derived.as_ref().ok_or_else(|| none("there are no thumbnails of it yet"))?;
         let thumbnails = &derived.thumbnails;
         let nearest = thumbnails.nearest(width);
-        let nearest = nearest.ok_or_else(|| nothing("no thumbnail could be made of this image"))?;
+        let nearest = nearest.ok_or_else(|| none("no thumbnail could be made of this image"))?;
         let link = self.store.thumbnail_link(&record, nearest.edge, thumbnails.format, now);
         self.answers.redirect(&link.url)
     }
@@ -82,13 +68,16 @@ impl List {
     /// Reads the table itself and not an index of it, so what was answered to an upload or a deletion
     /// is true here at once.
     async fn record(&self, request: &Request, line: &Line, now: Timestamp) -> Result<Record, Reject> {
-        let nothing = || Reject::refused(Problem::NotFound, "there is no such image");
         let image_id = request.path_parameter(IMAGE_ID_PARAMETER).and_then(parse_image_id);
         let image_id = image_id.ok_or_else(nothing)?;
         line.image(image_id);
         let record = line.timed("dynamodbGetMs", self.index.get(image_id)).await?;
         record.filter(|record| record.is_visible(now)).ok_or_else(nothing)
     }
+}
+
+fn nothing() -> Reject {
+    Reject::refused(Problem::NotFound, "there is no such image")
 }
 
 #[cfg(test)]

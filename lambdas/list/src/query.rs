@@ -5,8 +5,8 @@
 use catalog::answer::Reject;
 use catalog::cursor;
 use catalog::listing::{Listing, Order, Scope};
-use catalog::record::Position;
 use gateway::request::Request;
+use image::position::Position;
 use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};

@@ -1,14 +1,18 @@
 //! An object of which nothing is known but what was announced, or not even that: it is held against
 //! its record, and the record becomes `ready` or `rejected`; or it is given one.
 
-use catalog::answer::{Problem, Reject};
-use catalog::digest::{Hasher, Sha256};
-use catalog::file_name::FileName;
+use catalog::answer::Reject;
 use catalog::log::{self, Line};
-use catalog::picture::{self, Far, Format, Picture};
-use catalog::record::{Record, Status, image_of, metadata};
 use catalog::store::object::Piece;
 use contract::PUBLIC_OWNER;
+use image::digest::{Hasher, Sha256};
+use image::file_name::FileName;
+use image::format::Format;
+use image::metadata;
+use image::picture::far::{Far, far};
+use image::picture::{self, Picture, Unfit};
+use image::record::{Record, image_of};
+use image::status::Status;
 use jiff::SignedDuration;
 
 use crate::handler::{Outcome, Process, Step};
@@ -92,7 +96,7 @@ impl Process {
         };
         line.bytes(first.size);
         let told = |name: &str| first.metadata.get(name).map(String::as_str);
-        let whole = Record::from_object(key, &first.content_type, first.size, told).ok();
+        let whole = metadata::read(key, &first.content_type, first.size, told).ok();
         if let (Some(record), None) = (&whole, &over) {
             return self.adopt_as(record, over.as_ref(), None, line).await;
         }
@@ -198,7 +202,7 @@ impl Process {
         let ready = |status| Record { sha256: Some(sha256), status, ..record.clone() };
         // An earlier delivery of the event may have got this far, or may be right here.
         let told = |name: &str| first.metadata.get(name).map(String::as_str);
-        let there = Record::from_object(&record.object_key(), &first.content_type, first.size, told);
+        let there = metadata::read(&record.object_key(), &first.content_type, first.size, told);
         if let Ok(there) = there
             && let Status::Ready { width, height, ready_at, .. } = there.status
             && (there.sha256, width, height) == (Some(sha256), picture.width, picture.height)
@@ -260,8 +264,9 @@ impl Process {
         let mut picture = picture::inspect(&first.bytes, declared, self.max_pixels);
         let may_go_on = || Format::of(&first.bytes) == declared && !holds_all;
         match &picture {
-            Err(Reject::Refused { problem: Problem::UnsupportedMediaType, .. }) if may_go_on() => (),
-            Err(Reject::Refused { detail, .. }) => return Ok(Found::Refused(detail.clone())),
+            Err(unfit) if matches!(unfit, Unfit::TooManyPixels { .. }) || !may_go_on() => {
+                return Ok(Found::Refused(unfit.to_string()));
+            }
             _ => (),
         }
         let Some((sha256, bytes)) = self.read(key, first, line).await? else { return Ok(Found::Gone) };
@@ -279,14 +284,13 @@ impl Process {
         }
         match picture {
             Ok(picture) => Ok(Found::Image { picture, sha256, bytes }),
-            Err(Reject::Refused { problem: Problem::UnsupportedMediaType, .. }) if bytes.is_none() => {
-                Err(Reject::Internal(anyhow::anyhow!(
-                    "{key}: its header is not found, and all {} bytes do not fit in memory; raise process.memory",
-                    first.size
-                )))
+            Err(unfit) if bytes.is_some() || matches!(unfit, Unfit::TooManyPixels { .. }) => {
+                Ok(Found::Refused(unfit.to_string()))
             }
-            Err(Reject::Refused { detail, .. }) => Ok(Found::Refused(detail)),
-            Err(other) => Err(other),
+            Err(_) => Err(Reject::Internal(anyhow::anyhow!(
+                "{key}: its header is not found, and all {} bytes do not fit in memory; raise process.memory",
+                first.size
+            ))),
         }
     }
 
@@ -298,9 +302,8 @@ impl Process {
         let mut left_out = 0;
         for _ in 0..HEADER_READS {
             // Of other formats it goes on where the first bytes end.
-            let far = picture::far(&bytes);
             let Far { at, before } =
-                far.unwrap_or_else(|| Far { at: bytes.len() as u64, before: bytes.clone() });
+                far(&bytes).unwrap_or_else(|| Far { at: bytes.len() as u64, before: bytes.clone() });
             let at = at.saturating_add(left_out);
             if at >= first.size {
                 break;

@@ -5,8 +5,9 @@
 use catalog::answer::Reject;
 use catalog::index::Index;
 use catalog::log::Line;
-use catalog::record::{Record, Status, image_of};
 use catalog::store::Store;
+use image::record::{Record, image_of};
+use image::status::Status;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -109,9 +110,9 @@ impl Process {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use catalog::derived::Thumbnails;
-    use catalog::testing;
     use catalog::testing::world::{Break, World};
+    use image::metadata;
+    use image::thumbnails::Thumbnails;
     use process::decoder::Decoder;
     use process::sandbox::Bounds;
     use serde_json::{Value, json};
@@ -166,11 +167,11 @@ pub(crate) mod tests {
     /// A record of `coffee.jpg`, announced an hour ago.
     pub(crate) fn pending() -> Record {
         Record {
-            format: catalog::picture::Format::Jpeg,
+            format: image::format::Format::Jpeg,
             size: COFFEE.len() as u64,
             sha256: None,
             status: Status::Pending { expires_at: "2026-11-23T05:20:06Z".parse().unwrap() },
-            ..testing::record()
+            ..image::testing::record()
         }
     }
 
@@ -195,7 +196,7 @@ pub(crate) mod tests {
     pub(crate) fn check_whole(world: &World, record: &Record) {
         let ready = NOW.parse().unwrap();
         assert_eq!(record.status, Status::ready(600, 400, ready));
-        assert_eq!(record.sha256, Some(catalog::digest::Sha256::of(COFFEE)));
+        assert_eq!(record.sha256, Some(image::digest::Sha256::of(COFFEE)));
         let derived = record.derived.as_ref().unwrap();
         assert_eq!(derived.thumbnails.all.len(), 2);
         let objects = world.objects();
@@ -211,7 +212,7 @@ pub(crate) mod tests {
             assert_eq!(headers.get(name).map(String::as_str), Some(value), "{name}");
         }
         let told = |name: &str| headers.get(&format!("x-amz-meta-{name}")).map(String::as_str);
-        let rebuilt = Record::from_object(KEY, "image/jpeg", record.size, told).unwrap();
+        let rebuilt = metadata::read(KEY, "image/jpeg", record.size, told).unwrap();
         let made = |record: &Record| Record { derived: None, created_at: ready, ..record.clone() };
         assert_eq!(rebuilt, made(record));
         assert_eq!(world.listed(), [ID]);
@@ -244,7 +245,7 @@ pub(crate) mod tests {
     async fn what_was_sent_inline_gets_its_thumbnails_too() {
         let world = World::default();
         let now = NOW.parse().unwrap();
-        let sha256 = Some(catalog::digest::Sha256::of(COFFEE));
+        let sha256 = Some(image::digest::Sha256::of(COFFEE));
         let inline = Record { status: Status::ready(600, 400, now), created_at: now, sha256, ..pending() };
         announce(&world, &inline).await;
         over(&world).store.put(&inline, COFFEE.into()).await.unwrap();
@@ -254,7 +255,7 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn an_object_that_is_not_what_was_announced_is_removed_and_its_record_says_why() {
-        let other = Some(catalog::digest::Sha256::of(b"abc"));
+        let other = Some(image::digest::Sha256::of(b"abc"));
         for (record_of, bytes, reason) in [
             (pending(), &COFFEE[..1000], "announced as 56809 bytes, but 1000 arrived"),
             (Record { size: 9, ..pending() }, b"<html></h", "this is no image."),
@@ -434,6 +435,6 @@ pub(crate) mod tests {
         assert_eq!(line["remarks"], json!(["no thumbnails: 56809 bytes do not fit in memory"]));
         let ready = record(&world).await.unwrap();
         assert_eq!(ready.derived.unwrap().thumbnails, Thumbnails::default());
-        assert_eq!(ready.sha256, Some(catalog::digest::Sha256::of(COFFEE)));
+        assert_eq!(ready.sha256, Some(image::digest::Sha256::of(COFFEE)));
     }
 }

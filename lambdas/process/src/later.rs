@@ -7,8 +7,9 @@
 
 use catalog::answer::Reject;
 use catalog::log::Line;
-use catalog::record::{Record, metadata};
 use catalog::store::object::Piece;
+use image::metadata;
+use image::record::Record;
 
 use crate::arrival::RECENT;
 use crate::event::{Arrival, Way};
@@ -85,10 +86,10 @@ fn has(there: &Piece, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use catalog::digest::Sha256;
     use catalog::log::Line;
-    use catalog::record::Status;
     use catalog::testing::world::{Break, World};
+    use image::digest::Sha256;
+    use image::status::Status;
 
     use super::*;
     use crate::handler::tests::{
@@ -247,7 +248,7 @@ mod tests {
     }
 
     fn imagesize(bytes: &[u8]) -> (u32, u32) {
-        let picture = catalog::picture::inspect(bytes, None, u64::MAX).unwrap();
+        let picture = image::picture::inspect(bytes, None, u64::MAX).unwrap();
         (picture.width, picture.height)
     }
 

@@ -7,11 +7,13 @@ use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use catalog::answer::Reject;
-use catalog::derived::{Derived, Thumbnail, Thumbnails};
 use catalog::log::Line;
-use catalog::picture::Format;
-use catalog::record::{Record, Status};
 use futures_util::future::try_join_all;
+use image::facts::{Derived, Facts};
+use image::format::Format;
+use image::record::Record;
+use image::status::Status;
+use image::thumbnails::{Thumbnail, Thumbnails};
 use process::decoder::{Decoded, Decoder};
 use thumbnail::{Made, Output};
 
@@ -147,9 +149,11 @@ impl Process {
         Ok(Derived {
             thumbnails: thumbnails_made,
             thumb_hash: (!thumb_hash.is_empty()).then(|| STANDARD.encode(thumb_hash)),
-            captured_at: facts.captured_at,
-            camera: facts.camera,
-            orientation: facts.orientation,
+            facts: Facts {
+                captured_at: facts.captured_at,
+                camera: facts.camera,
+                orientation: facts.orientation,
+            },
         })
     }
 
@@ -168,8 +172,8 @@ impl Process {
 
 #[cfg(test)]
 mod tests {
-    use catalog::derived::Thumbnails;
     use catalog::testing::world::World;
+    use image::thumbnails::Thumbnails;
 
     use super::*;
     use crate::event::Way;

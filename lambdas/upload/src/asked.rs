@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use catalog::answer::{Problem, Reject};
-use catalog::digest::Sha256;
-use catalog::file_name::FileName;
-use catalog::picture::{Format, taken};
 use contract::INLINE_LIMIT;
+use image::digest::Sha256;
+use image::file_name::FileName;
+use image::format::Format;
+use image::picture;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -75,10 +76,7 @@ impl Inline {
 
 /// The format that a media type names, which must be one that is taken.
 pub(crate) fn known_format(media_type: &str) -> Result<Format, Reject> {
-    Format::named(media_type).ok_or_else(|| {
-        let detail = format!("{media_type:?} is not taken. {}", taken());
-        Reject::refused(Problem::UnsupportedMediaType, detail).because_of("contentType")
-    })
+    picture::declared(media_type).map_err(|unfit| Reject::from(unfit).because_of("contentType"))
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@
 
 use catalog::answer::{Answer, Problem, Reject};
 use catalog::log::Line;
-use catalog::record::parse_image_id;
 use contract::IMAGE_ID_PARAMETER;
 use gateway::request::Request;
+use image::record::parse_image_id;
 use jiff::Timestamp;
 
 use crate::handler::Upload;

@@ -6,31 +6,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use catalog::answer::{Problem, Reject};
-use catalog::digest::Sha256;
-use catalog::file_name::FileName;
 use gateway::text::{string_value, unescape, without};
+use image::digest::Sha256;
+use image::file_name::FileName;
+use image::wire::UploadRequest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::asked::{ANY_BYTES, Announced, Asked, Inline, known_format};
 use crate::payload;
 
-/// The JSON body. Fields are kept as they came, so that each can be blamed by name; other fields are
-/// ignored, for clients newer than this stack; null means absent.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields<'a> {
-    #[serde(borrow)]
-    file_name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    size: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sha256: Option<&'a RawValue>,
-}
+/// The fields as they came, so that each can be blamed by name.
+type Fields<'a> = UploadRequest<&'a RawValue, &'a RawValue>;
 
 /// Serde borrows a `Cow` only behind a type of one's own.
 #[derive(Deserialize)]
@@ -178,7 +165,7 @@ fn whole_number(json: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use catalog::picture::Format;
+    use image::format::Format;
     use serde_json::json;
 
     use super::*;

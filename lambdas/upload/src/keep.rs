@@ -7,20 +7,21 @@
 //! the moment that the first one drew, or by `provision reindex`: an object says all that its record
 //! would.
 
-use std::collections::BTreeMap;
-
 use catalog::answer::{Answer, Problem, Reject};
-use catalog::digest::Sha256;
 use catalog::index::claim::{self, Claim, Claimant, Key};
 use catalog::log::Line;
-use catalog::picture;
-use catalog::record::{Record, Status, rfc3339};
-use catalog::store::{LINK_LIFE, UploadLink};
-use catalog::view::View;
+use catalog::store::LINK_LIFE;
 use gateway::request::Request;
 use http::StatusCode;
+use image::digest::Sha256;
+use image::link::{Links, UploadLink};
+use image::picture;
+use image::record::Record;
+use image::status::Status;
+use image::wire::{Image, PendingImage};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::asked::{Announced, Asked, Inline};
 use crate::handler::Upload;
@@ -59,7 +60,7 @@ impl Upload {
         let picture = picture::inspect(&inline.bytes, inline.declared, self.max_pixels)?;
         let claim = self.claim(key, line, now).await?;
         if let Some(record) = self.made_before(&claim, line).await? {
-            return self.answer_again(&record, now);
+            return self.answer_again(record, now);
         }
         let record = Record {
             image_id: claim.image_id,
@@ -82,14 +83,14 @@ impl Upload {
         match line.timed("dynamodbPutMs", self.index.put(&record)).await {
             Ok(None) => {
                 line.uploaded();
-                Ok(self.created(&record, &View::ready(&record, links)))
+                Ok(self.created_ready(record, links))
             }
             Ok(Some(other)) => {
                 // It was made and deleted while this request was under way, so its object must go.
                 if matches!(other.status, Status::Deleting | Status::Deleted { .. }) {
                     self.forget_object(&other, line).await;
                 }
-                self.answer_again(&other, now)
+                self.answer_again(other, now)
             }
             Err(reject) => {
                 if claim.by == Claimant::Nobody {
@@ -113,7 +114,7 @@ impl Upload {
     ) -> Result<Answer, Reject> {
         let claim = self.claim(key, line, now).await?;
         if let Some(record) = self.made_before(&claim, line).await? {
-            return self.answer_again(&record, now);
+            return self.answer_again(record, now);
         }
         let record = Record {
             image_id: claim.image_id,
@@ -127,8 +128,8 @@ impl Upload {
         };
         let upload = self.upload_link(&record, now)?;
         match line.timed("dynamodbPutMs", self.index.put(&record)).await? {
-            None => Ok(self.created(&record, &Pending::new(&record, upload))),
-            Some(other) => self.answer_again(&other, now),
+            None => Ok(self.created(record.image_id, &PendingImage::new(&record, upload))),
+            Some(other) => self.answer_again(other, now),
         }
     }
 
@@ -153,15 +154,16 @@ impl Upload {
     }
 
     /// Tells of the image that a request with the same key made, as it is now.
-    fn answer_again(&self, record: &Record, now: Timestamp) -> Result<Answer, Reject> {
+    fn answer_again(&self, record: Record, now: Timestamp) -> Result<Answer, Reject> {
         let over = |detail| Err(Reject::refused(Problem::Conflict, detail).because_of(claim::HEADER));
         match record.status {
             Status::Ready { .. } => {
-                Ok(self.created(record, &View::ready(record, self.store.links(record, now))))
+                let links = self.store.links(&record, now);
+                Ok(self.created_ready(record, links))
             }
             Status::Pending { .. } => {
-                let upload = self.upload_link(record, now)?;
-                Ok(self.created(record, &Pending::new(record, upload)))
+                let upload = self.upload_link(&record, now)?;
+                Ok(self.created(record.image_id, &PendingImage::new(&record, upload)))
             }
             Status::Rejected { .. } => {
                 over("the image of this key was refused after it had been sent; use another key")
@@ -181,8 +183,13 @@ impl Upload {
         self.store.upload_link(record, now)
     }
 
-    fn created(&self, record: &Record, body: &impl Serialize) -> Answer {
-        self.answers.json(StatusCode::CREATED, body).located_at(record.image_id)
+    fn created_ready(&self, record: Record, links: Links) -> Answer {
+        let image_id = record.image_id;
+        self.created(image_id, &Image::new(record, links))
+    }
+
+    fn created(&self, image_id: Uuid, body: &impl Serialize) -> Answer {
+        self.answers.json(StatusCode::CREATED, body).located_at(image_id)
     }
 
     async fn forget_object(&self, record: &Record, line: &Line) {
@@ -196,31 +203,6 @@ impl Upload {
         let deleted = line.timed("dynamodbDeleteMs", self.index.delete(record)).await;
         if let Err(Reject::Busy(cause) | Reject::Internal(cause)) = deleted {
             line.cause(&cause.context("take back an upload, its record may remain"));
-        }
-    }
-}
-
-/// An upload URL, as an answer. `openapi.yaml` describes it as `PendingImage`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Pending {
-    image_id: String,
-    status: &'static str,
-    upload_url: String,
-    method: &'static str,
-    headers: BTreeMap<String, String>,
-    expires_at: String,
-}
-
-impl Pending {
-    fn new(record: &Record, upload: UploadLink) -> Pending {
-        Pending {
-            image_id: record.image_id.to_string(),
-            status: record.status.name(),
-            upload_url: upload.link.url,
-            method: "PUT",
-            headers: upload.headers,
-            expires_at: rfc3339(upload.link.expires_at),
         }
     }
 }

@@ -8,9 +8,9 @@ use catalog::aws::Aws;
 use catalog::environment::Environment;
 use catalog::index::Index;
 use catalog::log;
-use catalog::record::now;
 use catalog::store::Store;
 use gateway::serve::serve;
+use image::moment::now;
 
 use crate::handler::Upload;
 

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use catalog::answer::{Problem, Reject};
-use catalog::file_name::{self, FileName};
 use contract::BINARY_MEDIA_TYPES;
 use gateway::request::Request;
+use image::file_name::{self, FileName};
 
 use crate::asked::{ANY_BYTES, Asked, Inline, known_format};
 use crate::{json, payload};
@@ -64,8 +64,8 @@ fn body(request: Request) -> Result<Vec<u8>, Reject> {
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
-    use catalog::picture::Format;
     use contract::INLINE_LIMIT;
+    use image::format::Format;
     use serde_json::{Value, json};
 
     use super::*;

@@ -9,22 +9,26 @@ use anyhow::Context;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::{CLAIM_PREFIX, attribute};
-use jiff::{SignedDuration, Timestamp};
+use image::digest::Sha256;
+use image::item::CREATED_AT;
+use image::moment::rfc3339;
+use image::record::new_image_id;
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Index, Item, seconds, text};
+use super::{CLAIM_LIFE, Index, Item, seconds, text};
 use crate::answer::{Problem, Reject};
 use crate::aws;
-use crate::digest::Sha256;
-use crate::record::{new_image_id, rfc3339};
-
-/// How long a key is remembered.
-pub const LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The header that carries a key.
 pub const HEADER: &str = "Idempotency-Key";
 
 const LONGEST: usize = 255;
+
+/// The id of the image that the key's first request is to make.
+const CLAIMED_IMAGE_ID: &str = "ClaimedImageID";
+/// SHA-256 of what that request asked for.
+const FINGERPRINT: &str = "Fingerprint";
 
 /// A key, as the table knows it. The key itself is not kept: clients may put anything into it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,10 +88,10 @@ impl Index {
             .put_item()
             .table_name(&self.table)
             .item(attribute::IMAGE_ID, text(key.partition()))
-            .item(attribute::CLAIMED_IMAGE_ID, text(claim.image_id.to_string()))
-            .item(attribute::FINGERPRINT, text(fingerprint.to_string()))
-            .item(attribute::CREATED_AT, text(rfc3339(now)))
-            .item(attribute::EXPIRES_AT, seconds(now + LIFE))
+            .item(CLAIMED_IMAGE_ID, text(claim.image_id.to_string()))
+            .item(FINGERPRINT, text(fingerprint.to_string()))
+            .item(CREATED_AT, text(rfc3339(now)))
+            .item(attribute::EXPIRES_AT, seconds(now + CLAIM_LIFE))
             // DynamoDB removes what has expired only days later.
             .condition_expression("attribute_not_exists(#id) OR #expires <= :now")
             .expression_attribute_names("#id", attribute::IMAGE_ID)
@@ -115,12 +119,12 @@ impl Index {
 /// The claim, if it was made for the same.
 fn read(item: &Item, fingerprint: &Sha256) -> anyhow::Result<Option<Claim>> {
     let get = |name: &str| text(item, name).with_context(|| format!("{name} is missing"));
-    if get(attribute::FINGERPRINT)? != fingerprint.to_string() {
+    if get(FINGERPRINT)? != fingerprint.to_string() {
         return Ok(None);
     }
     Ok(Some(Claim {
-        image_id: Uuid::try_parse(get(attribute::CLAIMED_IMAGE_ID)?).context("read ClaimedImageID")?,
-        at: get(attribute::CREATED_AT)?.parse().context("read CreatedAt")?,
+        image_id: Uuid::try_parse(get(CLAIMED_IMAGE_ID)?).context("read ClaimedImageID")?,
+        at: get(CREATED_AT)?.parse().context("read CreatedAt")?,
         by: Claimant::AnotherRequest,
     }))
 }

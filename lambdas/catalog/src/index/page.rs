@@ -3,13 +3,14 @@
 use anyhow::anyhow;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::{attribute, index};
+use image::position::Position;
+use image::record::Record;
+use image::status::Status;
 
 use super::{Index, Item, from_item, text};
 use crate::answer::Reject;
-use crate::aws;
 use crate::listing::{Listing, Order, Partition};
-use crate::log;
-use crate::record::{Position, Record, Status};
+use crate::{aws, log};
 
 /// A page is 201 records of at most 2 KB and DynamoDB stops at 1 MB, so one Query does; more are
 /// needed only where it stops early for reasons of its own.
@@ -104,14 +105,14 @@ mod tests {
     use super::*;
     use crate::index::tests::wire;
     use crate::listing::Scope;
-    use crate::testing::{self, Call, Calls, aws, dynamodb_error};
+    use crate::testing::{Call, Calls, aws, dynamodb_error};
 
     fn everything() -> Listing {
         Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst }
     }
 
     fn nth(number: u128) -> Record {
-        Record { image_id: uuid::Uuid::from_u128(number), ..testing::record() }
+        Record { image_id: uuid::Uuid::from_u128(number), ..image::testing::record() }
     }
 
     /// A table of records 1 to `total`, newest first, that gives at most `most` in one answer.

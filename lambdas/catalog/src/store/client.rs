@@ -15,11 +15,11 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 use bytes::Bytes;
+use image::digest::Sha256;
 use jiff::Timestamp;
 
 use super::signer::{Headers, Signer};
 use crate::aws::Aws;
-use crate::digest::Sha256;
 
 /// Refusals that S3 asks to repeat, beside those with a status above 500:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.

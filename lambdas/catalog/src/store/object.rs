@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, anyhow};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
+use image::digest::Sha256;
+use image::format::Format;
+use image::record::Record;
+use image::thumbnails::thumbnail_key;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
@@ -14,10 +18,6 @@ use super::client::{Call, Refusal, Reply};
 use super::{Headers, Store, headers, without_body};
 use crate::answer::Reject;
 use crate::aws;
-use crate::derived::thumbnail_key;
-use crate::digest::Sha256;
-use crate::picture::Format;
-use crate::record::Record;
 
 /// A piece of an object, and what the object says of itself.
 #[derive(Debug)]

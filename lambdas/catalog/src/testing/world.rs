@@ -152,7 +152,7 @@ impl World {
 
 impl Object {
     fn entity_tag(&self) -> String {
-        format!("\"{}\"", crate::digest::Sha256::of(&self.bytes))
+        format!("\"{}\"", image::digest::Sha256::of(&self.bytes))
     }
 
     /// Honours `Range: bytes=first-last`.

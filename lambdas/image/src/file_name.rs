@@ -5,14 +5,11 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::answer::Reject;
-use crate::picture::Format;
+use crate::format::Format;
 
 /// Longest name taken, in bytes of UTF-8, counted after cleaning. Percent-encoded, that still fits
 /// the 2 KB that S3 gives to all user metadata of an object.
 const LONGEST: usize = 255;
-
-const FIELD: &str = "fileName";
 
 /// What RFC 8187 wants encoded: all but letters, digits and these marks.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -29,6 +26,15 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
+/// Why a name is not taken, in words for its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    #[error("the file name is empty")]
+    Empty,
+    #[error("the file name has {0} bytes in UTF-8; at most {LONGEST} are taken")]
+    TooLong(usize),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName(String);
 
@@ -38,27 +44,27 @@ impl FileName {
     /// without white space around it, and without dots at its end, which Windows drops.
     ///
     /// What only Windows reserves, such as `CON` or `?`, stays: browsers there rename it themselves.
-    pub fn parse(text: &str) -> Result<FileName, Reject> {
+    pub fn parse(text: &str) -> Result<FileName, BadName> {
         let last = text.rsplit(['/', '\\', ':']).next().unwrap_or_default();
         let kept: String = last.chars().filter(|c| !c.is_control() && !misleads(*c)).collect();
         match kept.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace()) {
-            name if !name.chars().any(is_visible) => Err(Reject::invalid(FIELD, "the file name is empty")),
-            name if name.len() > LONGEST => Err(Reject::invalid(
-                FIELD,
-                format!("the file name has {} bytes in UTF-8; at most {LONGEST} are taken", name.len()),
-            )),
+            name if !name.chars().any(is_visible) => Err(BadName::Empty),
+            name if name.len() > LONGEST => Err(BadName::TooLong(name.len())),
             name => Ok(FileName(name.to_owned())),
         }
     }
 
-    /// A name that was taken before, maybe when less was refused: it stays what it was. Nothing if there
-    /// is none.
+    /// A name that was taken before, maybe when less was refused: it stays what it was. `None` if it is empty.
     pub fn kept(text: &str) -> Option<FileName> {
         (!text.is_empty()).then(|| FileName(text.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
     }
 
     /// Pure ASCII, as metadata of an object must be.

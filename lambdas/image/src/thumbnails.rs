@@ -1,27 +1,11 @@
-//! What was made of an image once it was there: thumbnails, a placeholder, and what its EXIF tells.
+//! An image's thumbnails: which there are, what their objects are called, and how the table writes them down.
 
 use std::fmt;
 
-use anyhow::Context;
-use contract::{THUMBNAILS_PREFIX, attribute};
+use contract::THUMBNAILS_PREFIX;
 use uuid::Uuid;
 
-use crate::picture::Format;
-use crate::record::Value;
-
-/// Nothing at all where no thumbnail can be made and EXIF tells nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Derived {
-    pub thumbnails: Thumbnails,
-    /// A [`ThumbHash`](https://evanw.github.io/thumbhash/) in base64.
-    pub thumb_hash: Option<String>,
-    /// RFC 3339, without an offset where EXIF has none: `2026-11-23T04:05:06`.
-    pub captured_at: Option<String>,
-    pub camera: Option<String>,
-    /// EXIF's orientation, 1 to 8. Thumbnails are upright; `Width` and `Height` are as stored. AVIF and HEIC,
-    /// which are told as shown, have none.
-    pub orientation: Option<u8>,
-}
+use crate::format::Format;
 
 /// Thumbnails in ascending size, all of one format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +30,7 @@ impl Default for Thumbnails {
     }
 }
 
-/// Key of a thumbnail's object. It can be told without a record, so leftovers can be deleted.
+/// Key of a thumbnail's object. It takes no record to make one, so leftovers can be deleted.
 pub fn thumbnail_key(image_id: Uuid, edge: u32, format: Format) -> String {
     format!("{THUMBNAILS_PREFIX}{image_id}/{edge}.{}", format.extension())
 }
@@ -57,7 +41,8 @@ impl Thumbnails {
         self.all.iter().rev().min_by_key(|thumbnail| thumbnail.width.abs_diff(width)).copied()
     }
 
-    fn parse(text: &str) -> Option<Thumbnails> {
+    /// Reads what `Display` writes.
+    pub(crate) fn parse(text: &str) -> Option<Thumbnails> {
         if text.is_empty() {
             return Some(Thumbnails::default());
         }
@@ -90,37 +75,6 @@ impl fmt::Display for Thumbnails {
             write!(f, "{edge}={width}x{height}/{size}")?;
         }
         Ok(())
-    }
-}
-
-impl Derived {
-    /// Its attributes in an item. `Thumbnails` is always among them: it says that the work is done.
-    pub fn attributes(&self) -> Vec<(&'static str, Value)> {
-        let mut attributes = vec![(attribute::THUMBNAILS, Value::Text(self.thumbnails.to_string()))];
-        for (name, text) in [
-            (attribute::THUMB_HASH, &self.thumb_hash),
-            (attribute::CAPTURED_AT, &self.captured_at),
-            (attribute::CAMERA, &self.camera),
-        ] {
-            attributes.extend(text.clone().map(|text| (name, Value::Text(text))));
-        }
-        attributes
-            .extend(self.orientation.map(|value| (attribute::ORIENTATION, Value::Number(value.into()))));
-        attributes
-    }
-
-    /// Reads them back, if the item has them.
-    pub fn from_attributes<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> anyhow::Result<Option<Derived>> {
-        let Some(thumbnails) = lookup(attribute::THUMBNAILS) else { return Ok(None) };
-        let text = |name: &str| lookup(name).map(str::to_owned);
-        let orientation = lookup(attribute::ORIENTATION).map(str::parse).transpose();
-        Ok(Some(Derived {
-            thumbnails: Thumbnails::parse(thumbnails).context("Thumbnails cannot be read")?,
-            thumb_hash: text(attribute::THUMB_HASH),
-            captured_at: text(attribute::CAPTURED_AT),
-            camera: text(attribute::CAMERA),
-            orientation: orientation.context("Orientation is no number")?,
-        }))
     }
 }
 

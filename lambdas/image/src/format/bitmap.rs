@@ -2,7 +2,7 @@
 
 /// `imagesize` knows neither the oldest header, with 16-bit sides, nor heights below zero (rows from
 /// the top). And `BM` alone is too short to tell an image from a text, so the header must be sound.
-pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     let long = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let short = |at: usize| Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let header_length = long(14)?;

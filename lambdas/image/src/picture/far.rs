@@ -1,14 +1,14 @@
 //! Headers that are not at the front: TIFF's directory is often written last, and so can the boxes of
 //! AVIF and HEIC be. Who holds only the first bytes of a file reads on where they are.
 
-use super::Format;
+use crate::format::Format;
 
 /// Where a file goes on with its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Far {
     /// In bytes from the start of the bytes that were looked at.
     pub at: u64,
-    /// What is to be put before the bytes from there, so that [`inspect`](super::inspect) can read them.
+    /// What is to be put before the bytes from there, so that [`inspect`](crate::picture::inspect) can read them.
     pub before: Vec<u8>,
 }
 
