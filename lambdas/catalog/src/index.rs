@@ -20,8 +20,8 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
+use crate::failure::Failure;
 use crate::listing::{Listing, Order, Scope};
 
 mod arrival;
@@ -65,7 +65,7 @@ impl Index {
     }
 
     /// Writes the record of a new image, and returns the other one that was there already, if any.
-    pub async fn put(&self, record: &Record) -> Result<Option<Record>, Reject> {
+    pub async fn put(&self, record: &Record) -> Result<Option<Record>, Failure> {
         let item = to_item(record);
         let put = self
             .client
@@ -87,7 +87,7 @@ impl Index {
     }
 
     /// Reads a record as it is now.
-    pub async fn get(&self, image_id: Uuid) -> Result<Option<Record>, Reject> {
+    pub async fn get(&self, image_id: Uuid) -> Result<Option<Record>, Failure> {
         let get = self.client.get_item().table_name(&self.table).consistent_read(true);
         let got = get.key(attribute::IMAGE_ID, key(image_id)).send().await;
         let got = got.map_err(|error| aws::failure(format!("get record {image_id}"), error))?;
@@ -97,7 +97,7 @@ impl Index {
     /// Takes an image that clients can see, or one whose deletion broke off, out of every listing and
     /// every answer, and returns its record. Until that is buried, `OwnerIndex` has it under an owner of
     /// its own, where `provision` finds it.
-    pub async fn hide(&self, image_id: Uuid, now: Timestamp) -> Result<Option<Record>, Reject> {
+    pub async fn hide(&self, image_id: Uuid, now: Timestamp) -> Result<Option<Record>, Failure> {
         let update = self
             .client
             .update_item()
@@ -131,7 +131,7 @@ impl Index {
 
     /// Notes that a hidden image's object is gone. The record stays for a while, because whoever
     /// repeats the upload under its idempotency key must not bring the image back.
-    pub async fn bury(&self, record: &Record, now: Timestamp) -> Result<(), Reject> {
+    pub async fn mark_deleted(&self, record: &Record, now: Timestamp) -> Result<(), Failure> {
         let update = self
             .client
             .update_item()
@@ -155,7 +155,7 @@ impl Index {
     }
 
     /// Takes back the record of an image that could not be kept; one that is not there is fine.
-    pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
+    pub async fn delete(&self, record: &Record) -> Result<(), Failure> {
         let delete = self.client.delete_item().table_name(&self.table);
         let deleted = delete.key(attribute::IMAGE_ID, key(record.image_id)).send().await;
         deleted.map(drop).map_err(|error| aws::failure(format!("delete record {}", record.image_id), error))
@@ -187,9 +187,9 @@ fn value(value: Value) -> AttributeValue {
     }
 }
 
-fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Reject> {
+fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Failure> {
     let record = item.context("DynamoDB returned no item").and_then(from_item);
-    record.with_context(|| format!("read record {image_id}")).map_err(Reject::Internal)
+    record.with_context(|| format!("read record {image_id}")).map_err(Failure::Broken)
 }
 
 fn from_item(item: &Item) -> anyhow::Result<Record> {
@@ -296,7 +296,7 @@ mod tests {
             assert_eq!(world.deleting(), [id.to_string()]);
         }
         for _ in 0..2 {
-            index.bury(&image::testing::record(), now).await.unwrap();
+            index.mark_deleted(&image::testing::record(), now).await.unwrap();
             assert_eq!(index.hide(id, now).await.unwrap(), None);
             assert!(world.listed().is_empty() && world.deleting().is_empty());
         }
@@ -311,7 +311,7 @@ mod tests {
         let index = Index::new(&aws, "records");
         let now = "2026-11-23T05:00:00Z".parse().unwrap();
         index.hide(image::testing::record().image_id, now).await.unwrap();
-        index.bury(&image::testing::record(), now).await.unwrap();
+        index.mark_deleted(&image::testing::record(), now).await.unwrap();
         let [hide, bury] = <[_; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());
         assert_eq!(
             hide["ConditionExpression"],
@@ -348,6 +348,6 @@ mod tests {
     async fn a_record_that_cannot_be_read_is_our_failure() {
         let (aws, _) = aws(|_| (200, json!({ "Item": { "ImageID": { "S": "?" } } }).to_string()));
         let error = Index::new(&aws, "records").get(image::testing::record().image_id).await.unwrap_err();
-        assert!(matches!(error, Reject::Internal(_)), "{error:?}");
+        assert!(matches!(error, Failure::Broken(_)), "{error:?}");
     }
 }

@@ -1,14 +1,14 @@
-//! Where images are kept, as the functions use it. What an image is, is `image`'s; what carried a request
-//! belongs to the function crates.
+//! Where images are kept: the bucket and the table, and nothing else. What an image is, is `image`'s; what a
+//! client asks and hears is `api`'s.
 //!
 //! The modules, in reading order: where an image is kept (`store` is S3, `index` is DynamoDB), how images are
-//! listed (`listing`, `cursor`), what the client hears (`answer`), what a function starts from
-//! (`environment`, `aws`), and what it says of each request (`log`).
+//! listed (`listing`, `cursor`), how all of that fails (`failure`), what a function starts from (`environment`,
+//! `aws`), and what it says of each request (`log`).
 
-pub mod answer;
 pub mod aws;
 pub mod cursor;
 pub mod environment;
+pub mod failure;
 pub mod index;
 pub mod listing;
 pub mod log;

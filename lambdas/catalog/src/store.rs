@@ -14,8 +14,8 @@ use image::record::Record;
 use image::thumbnails::thumbnail_key;
 use jiff::Timestamp;
 
-use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
+use crate::failure::Failure;
 use crate::store::client::{Call, Client};
 use crate::store::signer::{Headers, Signer};
 
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Stores an image that is not there yet. `bytes` are those that the record's checksum was made of.
-    pub async fn put(&self, record: &Record, bytes: Bytes) -> Result<(), Reject> {
+    pub async fn put(&self, record: &Record, bytes: Bytes) -> Result<(), Failure> {
         let sha256 = record.sha256.unwrap_or_else(|| Sha256::of(&bytes));
         let mut headers = headers(record, Some(sha256));
         headers.push(("content-disposition".into(), record.file_name.content_disposition(record.format)));
@@ -73,30 +73,30 @@ impl Store {
     }
 
     /// Deletes an image's object; one that is not there is fine.
-    pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
+    pub async fn delete(&self, record: &Record) -> Result<(), Failure> {
         self.delete_key(&record.object_key()).await
     }
 
     /// Deletes an image's object and its thumbnails.
-    pub async fn delete_all(&self, record: &Record) -> Result<(), Reject> {
+    pub async fn delete_all(&self, record: &Record) -> Result<(), Failure> {
         let thumbnails = record.thumbnails();
         let keys = thumbnails.map(|(edge, format)| thumbnail_key(record.image_id, edge, format));
         let keys: Vec<_> = keys.chain([record.object_key()]).collect();
         try_join_all(keys.iter().map(|key| self.delete_key(key))).await.map(drop)
     }
 
-    async fn delete_key(&self, key: &str) -> Result<(), Reject> {
+    async fn delete_key(&self, key: &str) -> Result<(), Failure> {
         let deleted = self.client.send(without_body("DELETE", format!("/{key}"))).await;
         deleted.map(drop).map_err(|error| aws::failure(format!("delete object {key}"), error))
     }
 
     /// Signs a PUT of exactly the announced bytes: type, length, metadata and, if known, the checksum
     /// are part of the signature, and so is that nothing may be there yet.
-    pub fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Reject> {
+    pub fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Failure> {
         let mut headers = headers(record, record.sha256);
         headers.push(("content-length".into(), record.size.to_string()));
         let url = self.signer.url("PUT", &path(record), None, &headers, now, LINK_LIFE);
-        let url = url.map_err(Reject::Internal)?;
+        let url = url.map_err(Failure::Broken)?;
         let headers = headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
         Ok(UploadLink { link: link(url, now), headers })
     }
@@ -293,10 +293,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_failure(result: Result<(), Reject>, busy: bool, cause: &str) {
+    fn check_failure(result: Result<(), Failure>, busy: bool, cause: &str) {
         match result.unwrap_err() {
-            Reject::Busy(error) if busy => assert_eq!(error.to_string(), cause),
-            Reject::Internal(error) if !busy => assert_eq!(error.to_string(), cause),
+            Failure::Busy(error) if busy => assert_eq!(error.to_string(), cause),
+            Failure::Broken(error) if !busy => assert_eq!(error.to_string(), cause),
             other => panic!("{other:?}"),
         }
     }

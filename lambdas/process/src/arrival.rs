@@ -1,7 +1,7 @@
 //! An object of which nothing is known but what was announced, or not even that: it is held against
 //! its record, and the record becomes `ready` or `rejected`; or it is given one.
 
-use catalog::answer::Reject;
+use catalog::failure::Failure;
 use catalog::log::{self, Line};
 use catalog::store::object::Piece;
 use contract::PUBLIC_OWNER;
@@ -42,7 +42,7 @@ enum Found {
 
 impl Process {
     /// Holds the object of a pending record against what was announced.
-    pub(crate) async fn finish(&self, pending: Record, line: &Line) -> Result<Step, Reject> {
+    pub(crate) async fn finish(&self, pending: Record, line: &Line) -> Result<Step, Failure> {
         let key = pending.object_key();
         let Some(first) = line.timed("s3GetMs", self.store.read_first(&key, FIRST)).await? else {
             return Ok(Step::End(Outcome::Gone));
@@ -74,7 +74,7 @@ impl Process {
 
     /// A client may have deleted the image while its object was being copied. The copy then lies over the
     /// delete marker, and its own event would take it for one that was made by hand.
-    async fn take_back(&self, ready: &Record, line: &Line) -> Result<(), Reject> {
+    async fn take_back(&self, ready: &Record, line: &Line) -> Result<(), Failure> {
         let now = line.timed("dynamodbGetMs", self.index.get(ready.image_id)).await?;
         match now {
             Some(now) if matches!(now.status, Status::Deleted { .. }) => {
@@ -86,7 +86,7 @@ impl Process {
 
     /// Gives an object the record that its metadata tells of, or that its bytes do: one that has none, or
     /// one whose record, `over`, is of what was there before.
-    pub(crate) async fn adopt(&self, key: &str, over: Option<Record>, line: &Line) -> Result<Step, Reject> {
+    pub(crate) async fn adopt(&self, key: &str, over: Option<Record>, line: &Line) -> Result<Step, Failure> {
         let left = Ok(Step::End(Outcome::Left));
         let extension = key.rsplit_once('.').map(|(_, extension)| extension);
         let format = Format::ALL.into_iter().find(|format| Some(format.extension()) == extension);
@@ -160,7 +160,7 @@ impl Process {
         over: Option<&Record>,
         bytes: Option<Vec<u8>>,
         line: &Line,
-    ) -> Result<Step, Reject> {
+    ) -> Result<Step, Failure> {
         let is_written = match over {
             None => line.timed("dynamodbPutMs", self.index.put(record)).await?.is_none(),
             Some(over) => {
@@ -192,7 +192,7 @@ impl Process {
         sha256: Sha256,
         first: &Piece,
         line: &Line,
-    ) -> Result<Option<Record>, Reject> {
+    ) -> Result<Option<Record>, Failure> {
         let now = (self.clock)();
         // An image whose bytes were exchanged stays where it was in every listing.
         let (at, owner) = match &record.status {
@@ -223,7 +223,7 @@ impl Process {
         first: &Piece,
         reason: String,
         line: &Line,
-    ) -> Result<Step, Reject> {
+    ) -> Result<Step, Failure> {
         let rejected = Record { status: self.rejected(reason), ..pending };
         if !line.timed("dynamodbPutMs", self.index.settle(&rejected)).await? {
             return Ok(Step::LookAgain);
@@ -234,7 +234,7 @@ impl Process {
 
     /// Of an object that was put by hand where an image is or was, and is none: it stays, and no list has
     /// it. Its record says why for a week.
-    async fn refuse(&self, over: Record, reason: String, line: &Line) -> Result<Step, Reject> {
+    async fn refuse(&self, over: Record, reason: String, line: &Line) -> Result<Step, Failure> {
         let key = over.object_key();
         line.remark(format!("no image any more: {reason}"));
         log::failure(&anyhow::anyhow!("{key} was put there by hand and is no image: {reason}"));
@@ -259,7 +259,7 @@ impl Process {
         first: &Piece,
         declared: Option<Format>,
         line: &Line,
-    ) -> Result<Found, Reject> {
+    ) -> Result<Found, Failure> {
         let holds_all = first.bytes.len() as u64 == first.size;
         let mut picture = picture::inspect(&first.bytes, declared, self.max_pixels);
         let may_go_on = || Format::of(&first.bytes) == declared && !holds_all;
@@ -287,7 +287,7 @@ impl Process {
             Err(unfit) if bytes.is_some() || matches!(unfit, Unfit::TooManyPixels { .. }) => {
                 Ok(Found::Refused(unfit.to_string()))
             }
-            Err(_) => Err(Reject::Internal(anyhow::anyhow!(
+            Err(_) => Err(Failure::Broken(anyhow::anyhow!(
                 "{key}: its header is not found, and all {} bytes do not fit in memory; raise process.memory",
                 first.size
             ))),
@@ -296,7 +296,7 @@ impl Process {
 
     /// Reads the header of an object that is too large to be held and has it elsewhere than among its first
     /// bytes. What comes can be inspected like the first bytes. Nothing if the object is gone.
-    async fn read_header(&self, key: &str, first: &Piece, line: &Line) -> Result<Option<Vec<u8>>, Reject> {
+    async fn read_header(&self, key: &str, first: &Piece, line: &Line) -> Result<Option<Vec<u8>>, Failure> {
         let mut bytes = first.bytes.clone();
         // How far the file's bytes are from where they would be had nothing been left out.
         let mut left_out = 0;
@@ -325,7 +325,7 @@ impl Process {
         key: &str,
         first: &Piece,
         line: &Line,
-    ) -> Result<Option<(Sha256, Option<Vec<u8>>)>, Reject> {
+    ) -> Result<Option<(Sha256, Option<Vec<u8>>)>, Failure> {
         let held = usize::try_from(first.size).ok().filter(|_| first.size <= self.max_held);
         let mut bytes = Vec::with_capacity(held.unwrap_or_default());
         let mut hasher = Hasher::default();
@@ -336,7 +336,9 @@ impl Process {
             let more = self.store.read_on(key, first, read, NEXT.min(first.size - read));
             let Some(more) = line.timed("s3GetMs", more).await? else { return Ok(None) };
             if more.is_empty() {
-                return Err(Reject::Busy(anyhow::anyhow!("read {key}: S3 sent nothing from byte {read} on")));
+                return Err(Failure::Busy(anyhow::anyhow!(
+                    "read {key}: S3 sent nothing from byte {read} on"
+                )));
             }
             hasher.update(&more);
             read += more.len() as u64;

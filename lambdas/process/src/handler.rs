@@ -2,7 +2,7 @@
 //! each begins by looking at what is there, and each write is on a condition that only one can meet.
 //! Whoever comes too late looks again.
 
-use catalog::answer::Reject;
+use catalog::failure::Failure;
 use catalog::index::Index;
 use catalog::log::Line;
 use catalog::store::Store;
@@ -65,7 +65,7 @@ pub(crate) enum Step {
 }
 
 impl Process {
-    pub(crate) async fn process(&self, arrival: &Arrival, line: &Line) -> Result<Outcome, Reject> {
+    pub(crate) async fn process(&self, arrival: &Arrival, line: &Line) -> Result<Outcome, Failure> {
         let key = arrival.key.as_str();
         let Some(image_id) = image_of(key).filter(|_| arrival.bucket == self.bucket) else {
             return Ok(Outcome::Left);
@@ -82,10 +82,10 @@ impl Process {
                 Step::LookAgain => (),
             }
         }
-        Err(Reject::Busy(anyhow::anyhow!("process {key}: its record changed {ROUNDS} times meanwhile")))
+        Err(Failure::Busy(anyhow::anyhow!("process {key}: its record changed {ROUNDS} times meanwhile")))
     }
 
-    async fn step(&self, record: Option<Record>, arrival: &Arrival, line: &Line) -> Result<Step, Reject> {
+    async fn step(&self, record: Option<Record>, arrival: &Arrival, line: &Line) -> Result<Step, Failure> {
         let Some(record) = record else { return self.adopt(&arrival.key, None, line).await };
         if record.object_key() != arrival.key {
             return Ok(Step::End(Outcome::Left));
@@ -101,7 +101,7 @@ impl Process {
             Status::Deleting => {
                 line.timed("s3DeleteMs", self.store.delete(&record)).await?;
                 self.remove_thumbnails(&record, line).await?;
-                line.timed("dynamodbUpdateMs", self.index.bury(&record, (self.clock)())).await?;
+                line.timed("dynamodbUpdateMs", self.index.mark_deleted(&record, (self.clock)())).await?;
                 Ok(Step::End(Outcome::Gone))
             }
         }
@@ -152,7 +152,7 @@ pub(crate) mod tests {
     }
 
     /// What became of the object, and the line that is logged.
-    pub(crate) async fn run_as(process: &Process, key: &str, way: Way) -> (Result<Outcome, Reject>, Value) {
+    pub(crate) async fn run_as(process: &Process, key: &str, way: Way) -> (Result<Outcome, Failure>, Value) {
         let arrival = Arrival { bucket: "pictures".to_owned(), key: key.to_owned(), way, version: None };
         let line = Line::new("request", "cloudpix-process", false);
         let outcome = process.process(&arrival, &line).await;
@@ -349,7 +349,7 @@ pub(crate) mod tests {
             let (now, id) = (NOW.parse().unwrap(), ID.parse().unwrap());
             let hidden = index.hide(id, now).await.unwrap().unwrap();
             store.delete_all(&hidden).await.unwrap();
-            index.bury(&hidden, now).await.unwrap();
+            index.mark_deleted(&hidden, now).await.unwrap();
             assert_eq!(run(&world, KEY).await, Outcome::Gone, "{after}");
             assert!(world.objects().is_empty(), "{after} {:?}", world.objects().keys());
             assert!(world.listed().is_empty());

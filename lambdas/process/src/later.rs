@@ -5,7 +5,7 @@
 //! many objects, each kept as an old version, as fit in its time. What came by hand is meant. It gets a
 //! record of what it is, and is never deleted here.
 
-use catalog::answer::Reject;
+use catalog::failure::Failure;
 use catalog::log::Line;
 use catalog::store::object::Piece;
 use image::metadata;
@@ -18,7 +18,7 @@ use crate::handler::{Outcome, Process, Step};
 impl Process {
     /// Whether the object of a ready record is still the one that the record is of. What `process` or
     /// `upload` has written says so, and other bytes do not.
-    pub(crate) async fn hold(&self, record: Record, arrival: &Arrival, line: &Line) -> Result<Step, Reject> {
+    pub(crate) async fn hold(&self, record: Record, arrival: &Arrival, line: &Line) -> Result<Step, Failure> {
         let there = line.timed("s3HeadMs", self.store.look(&arrival.key)).await?;
         match there {
             Some(there) if !tells_of(&there, &record) => self.adopt(&arrival.key, Some(record), line).await,
@@ -32,7 +32,7 @@ impl Process {
     }
 
     /// Looks at what is there although its record was rejected or deleted.
-    pub(crate) async fn late(&self, record: Record, arrival: &Arrival, line: &Line) -> Result<Step, Reject> {
+    pub(crate) async fn late(&self, record: Record, arrival: &Arrival, line: &Line) -> Result<Step, Failure> {
         let gone = Ok(Step::End(Outcome::Gone));
         let Some(there) = line.timed("s3HeadMs", self.store.look(&arrival.key)).await? else {
             // Thumbnails may have been made while the image was being deleted.
@@ -53,7 +53,7 @@ impl Process {
 
     /// Deletes an object that is not wanted. What was sent by a presigned URL has nobody to miss it, so
     /// that nothing of it is kept; all else can be brought back like any deleted image.
-    pub(crate) async fn discard(&self, record: &Record, there: &Piece, line: &Line) -> Result<(), Reject> {
+    pub(crate) async fn discard(&self, record: &Record, there: &Piece, line: &Line) -> Result<(), Failure> {
         let key = record.object_key();
         if has(there, metadata::FILE_NAME) && !has(there, metadata::UPLOADED_AT) {
             line.timed("s3DeleteMs", self.store.discard(&key, there)).await
@@ -100,7 +100,7 @@ mod tests {
     const SMALL: &[u8] = include_bytes!("../../../tests/images/rocket-progressive.jpg");
 
     /// Has an event delivered about the version that is there now, or about another one.
-    async fn hear(world: &World, way: Way, version: Option<String>) -> Result<Outcome, Reject> {
+    async fn hear(world: &World, way: Way, version: Option<String>) -> Result<Outcome, Failure> {
         let arrival = Arrival { bucket: "pictures".to_owned(), key: KEY.to_owned(), way, version };
         let process = Process { clock: || LATER.parse().unwrap_or_default(), ..over(world) };
         let outcome = process.process(&arrival, &Line::new("request", "cloudpix-process", false)).await;
@@ -128,7 +128,7 @@ mod tests {
         if let Ok(Some(hidden)) = process.index.hide(ID.parse().unwrap(), now).await
             && process.store.delete_all(&hidden).await.is_ok()
         {
-            process.index.bury(&hidden, now).await.ok();
+            process.index.mark_deleted(&hidden, now).await.ok();
         }
         world.breaks(None);
     }
@@ -143,7 +143,7 @@ mod tests {
         announce(&world, &pending()).await;
         let index = over(&world).index;
         let hidden = index.hide(ID.parse().unwrap(), NOW.parse().unwrap()).await.unwrap().unwrap();
-        index.bury(&hidden, NOW.parse().unwrap()).await.unwrap();
+        index.mark_deleted(&hidden, NOW.parse().unwrap()).await.unwrap();
         // As if the copy had come after the delete marker.
         send(&world, COFFEE);
         let line = Line::new("request", "cloudpix-process", false);

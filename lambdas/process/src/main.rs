@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use catalog::answer::Reject;
 use catalog::aws::Aws;
 use catalog::environment::Environment;
 use catalog::index::Index;
@@ -94,11 +93,10 @@ async fn run() -> anyhow::Result<()> {
             let outcome = process.process(&arrival, &line).await;
             match &outcome {
                 Ok(outcome) => told.push(Told { key: arrival.key, outcome: *outcome }),
-                Err(Reject::Busy(cause) | Reject::Internal(cause)) => {
-                    line.cause(cause);
-                    failed = Some(format!("{cause:#}"));
+                Err(failure) => {
+                    line.cause(failure.cause());
+                    failed = Some(format!("{:#}", failure.cause()));
                 }
-                Err(refused) => failed = Some(refused.to_string()),
             }
             line.write_outcome(outcome.ok().map(Outcome::name));
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use catalog::answer::Reject;
+use catalog::failure::Failure;
 use catalog::log::Line;
 use futures_util::future::try_join_all;
 use image::facts::{Derived, Facts};
@@ -61,13 +61,13 @@ impl Maker {
         self.whole.set(allowance(left).unwrap_or_default());
     }
 
-    async fn decode(&self, bytes: Vec<u8>) -> Result<Decoded, Reject> {
+    async fn decode(&self, bytes: Vec<u8>) -> Result<Decoded, Failure> {
         let left = self.until.get().saturating_duration_since(Instant::now());
         // Where S3 took most of the time, a sound picture could seem to have no end: the next delivery has all of it.
         let allowed = allowance(left).filter(|allowed| *allowed * 2 >= self.whole.get());
         let allowed = allowed.with_context(|| format!("decode: {} ms are left", left.as_millis()));
-        let until = Instant::now() + allowed.map_err(Reject::Busy)?;
-        self.decoder.decode(bytes, &self.settings, until.into()).await.map_err(Reject::Busy)
+        let until = Instant::now() + allowed.map_err(Failure::Busy)?;
+        self.decoder.decode(bytes, &self.settings, until.into()).await.map_err(Failure::Busy)
     }
 
     fn format(&self) -> Format {
@@ -85,7 +85,7 @@ impl Process {
         record: &Record,
         bytes: Option<Vec<u8>>,
         line: &Line,
-    ) -> Result<Step, Reject> {
+    ) -> Result<Step, Failure> {
         let bytes = match bytes {
             Some(bytes) => Some(bytes),
             None => match self.read_ready(record, line).await? {
@@ -116,7 +116,7 @@ impl Process {
     }
 
     /// The image's bytes, if it is there and, within, if they are few enough.
-    async fn read_ready(&self, record: &Record, line: &Line) -> Result<Option<Option<Vec<u8>>>, Reject> {
+    async fn read_ready(&self, record: &Record, line: &Line) -> Result<Option<Option<Vec<u8>>>, Failure> {
         let key = record.object_key();
         let limit = if record.size <= self.max_held { record.size.max(1) } else { 1 };
         let first = line.timed("s3GetMs", self.store.read_first(&key, limit)).await?;
@@ -128,7 +128,7 @@ impl Process {
         Ok(self.read(&key, &first, line).await?.map(|(_, bytes)| bytes))
     }
 
-    async fn make(&self, record: &Record, bytes: Vec<u8>, line: &Line) -> Result<Derived, Reject> {
+    async fn make(&self, record: &Record, bytes: Vec<u8>, line: &Line) -> Result<Derived, Failure> {
         let Decoded { facts, made } = line.timed("makeMs", self.maker.decode(bytes)).await?;
         let Made { thumbnails, thumb_hash } = made.unwrap_or_else(|cause| {
             line.remark(format!("no thumbnails: {cause}"));
@@ -158,7 +158,7 @@ impl Process {
     }
 
     /// Deletes what was made of an image, and what may have been, had its record been written.
-    pub(crate) async fn remove_thumbnails(&self, record: &Record, line: &Line) -> Result<(), Reject> {
+    pub(crate) async fn remove_thumbnails(&self, record: &Record, line: &Line) -> Result<(), Failure> {
         let format = self.maker.format();
         let mut all: Vec<_> = self.maker.settings.edges.iter().map(|edge| (*edge, format)).collect();
         all.extend(record.thumbnails());

@@ -12,12 +12,12 @@ use image::item::{SHA256, derived_attributes};
 use image::record::Record;
 
 use super::{Index, is_refused, key, status, to_item, value};
-use crate::answer::Reject;
 use crate::aws;
+use crate::failure::Failure;
 
 impl Index {
     /// Writes a record over the pending one of its image. `false` if there is none any more.
-    pub async fn settle(&self, record: &Record) -> Result<bool, Reject> {
+    pub async fn settle(&self, record: &Record) -> Result<bool, Failure> {
         let put = self
             .client
             .put_item()
@@ -37,7 +37,7 @@ impl Index {
 
     /// Writes a record over another one of its image, which must still be of that status and of those
     /// bytes. `false` if it is not.
-    pub async fn replace(&self, record: &Record, there: &Record) -> Result<bool, Reject> {
+    pub async fn replace(&self, record: &Record, there: &Record) -> Result<bool, Failure> {
         let item = to_item(record);
         let mut put = self
             .client
@@ -63,7 +63,7 @@ impl Index {
     }
 
     /// Notes what was made of a ready image. `false` if it is not ready any more, or of other bytes by now.
-    pub async fn note(&self, record: &Record, derived: &Derived) -> Result<bool, Reject> {
+    pub async fn note(&self, record: &Record, derived: &Derived) -> Result<bool, Failure> {
         let attributes = derived_attributes(derived);
         let placed = attributes.iter().enumerate();
         let sets: Vec<_> = placed.clone().map(|(place, _)| format!("#{place} = :{place}")).collect();
@@ -101,7 +101,7 @@ impl Index {
     }
 
     /// Takes back the record of a ready image that has no object. `false` if it is another one by now.
-    pub async fn forget(&self, record: &Record) -> Result<bool, Reject> {
+    pub async fn forget(&self, record: &Record) -> Result<bool, Failure> {
         let delete = self
             .client
             .delete_item()

@@ -8,7 +8,7 @@ use image::record::Record;
 use image::status::Status;
 
 use super::{Index, Item, from_item, text};
-use crate::answer::Reject;
+use crate::failure::Failure;
 use crate::listing::{Listing, Order, Partition};
 use crate::{aws, log};
 
@@ -31,7 +31,7 @@ impl Index {
         listing: &Listing,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<Page, Reject> {
+    ) -> Result<Page, Failure> {
         let mut records = Vec::with_capacity(limit + 1);
         let mut start = None;
         for _ in 0..MOST_QUERIES {
@@ -50,7 +50,7 @@ impl Index {
             }
             start = rest;
         }
-        Err(Reject::Busy(anyhow!("list images: no full page after {MOST_QUERIES} queries")))
+        Err(Failure::Busy(anyhow!("list images: no full page after {MOST_QUERIES} queries")))
     }
 
     /// One Query: the items, and where DynamoDB stopped before the end. Nothing if nothing can match.
@@ -60,7 +60,7 @@ impl Index {
         after: Option<Position>,
         limit: usize,
         start: Option<Item>,
-    ) -> Result<Option<(Vec<Item>, Option<Item>)>, Reject> {
+    ) -> Result<Option<(Vec<Item>, Option<Item>)>, Failure> {
         let Some(bounds) = listing.bounds(after) else { return Ok(None) };
         let (index_name, key, partition) = match listing.partition() {
             Partition::Day(date) => (index::UPLOAD_DATE, attribute::UPLOAD_DATE, date),
@@ -183,7 +183,7 @@ mod tests {
     async fn a_table_that_never_ends_is_given_up() {
         let (index, calls) = table(1000, 1);
         let error = index.page(&everything(), None, 50).await.unwrap_err();
-        assert!(matches!(error, Reject::Busy(_)), "{error:?}");
+        assert!(matches!(error, Failure::Busy(_)), "{error:?}");
         assert_eq!(calls.all().len(), MOST_QUERIES);
     }
 
@@ -211,7 +211,7 @@ mod tests {
         ] {
             let (aws, _) = aws(move |_| (status, dynamodb_error(code)));
             let error = Index::new(&aws, "records").page(&everything(), None, 50).await.unwrap_err();
-            assert_eq!(matches!(error, Reject::Busy(_)), busy, "{code} {error:?}");
+            assert_eq!(matches!(error, Failure::Busy(_)), busy, "{code} {error:?}");
         }
     }
 }

@@ -1,9 +1,14 @@
 //! What the client hears. Every refusal and failure is a [`Reject`], and only `Problem::parts`
-//! turns one into a status. Clients are told of their own mistakes; of ours, only that we failed.
+//! turns one into a status; what images and the catalog refuse or fail at becomes one here and nowhere else.
+//! Clients are told of their own mistakes; of ours, only that we failed.
 
 use std::borrow::Cow;
 
 use anyhow::Context;
+use catalog::failure::Failure;
+use catalog::index::claim::BadKey;
+use catalog::log::Line;
+use contract::variable;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION,
     RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -14,7 +19,8 @@ use image::picture::Unfit;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::log::Line;
+/// The header that carries an idempotency key.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// Why a request was not served.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +28,9 @@ pub enum Reject {
     /// The client's mistake; `detail` is for the client's eyes.
     #[error("{detail}")]
     Refused { problem: Problem, field: Option<Cow<'static, str>>, detail: String },
+    /// The path has other methods than the request's.
+    #[error("use {allow}")]
+    NotAllowed { allow: String },
     /// AWS could not do it now and may soon. The cause is for the log only.
     #[error("the request could not be served now; try it again")]
     Busy(#[source] anyhow::Error),
@@ -35,7 +44,7 @@ pub enum Reject {
 pub enum Problem {
     BadRequest,
     NotFound,
-    MethodNotAllowed { allow: &'static str },
+    MethodNotAllowed,
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -50,7 +59,7 @@ impl Problem {
         match self {
             Problem::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "Bad Request"),
             Problem::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not Found"),
-            Problem::MethodNotAllowed { .. } => {
+            Problem::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method Not Allowed")
             }
             Problem::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
@@ -68,6 +77,21 @@ impl Problem {
             }
             Problem::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Service Unavailable"),
         }
+    }
+}
+
+impl From<Failure> for Reject {
+    fn from(failure: Failure) -> Reject {
+        match failure {
+            Failure::Busy(cause) => Reject::Busy(cause),
+            Failure::Broken(cause) => Reject::Internal(cause),
+        }
+    }
+}
+
+impl From<BadKey> for Reject {
+    fn from(bad: BadKey) -> Reject {
+        Reject::invalid(IDEMPOTENCY_KEY, bad.to_string())
     }
 }
 
@@ -115,6 +139,7 @@ impl Reject {
     fn problem(&self) -> Problem {
         match self {
             Reject::Refused { problem, .. } => *problem,
+            Reject::NotAllowed { .. } => Problem::MethodNotAllowed,
             Reject::Busy(_) => Problem::Unavailable,
             Reject::Internal(_) => Problem::Internal,
         }
@@ -158,8 +183,10 @@ pub struct Answers {
 }
 
 impl Answers {
-    pub fn new(allow_origin: HeaderValue) -> Answers {
-        Answers { allow_origin }
+    pub fn new(allow_origin: &str) -> anyhow::Result<Answers> {
+        let value = HeaderValue::from_str(allow_origin)
+            .with_context(|| format!("{} is no header value: {allow_origin}", variable::ALLOW_ORIGIN))?;
+        Ok(Answers { allow_origin: value })
     }
 
     pub fn json(&self, status: StatusCode, body: &impl Serialize) -> Answer {
@@ -203,20 +230,22 @@ impl Answers {
         }
         let field = match reject {
             Reject::Refused { field, .. } => field.as_deref(),
-            Reject::Busy(_) | Reject::Internal(_) => None,
+            Reject::NotAllowed { .. } | Reject::Busy(_) | Reject::Internal(_) => None,
         };
         let problem = reject.problem();
         let (status, kind, title) = problem.parts();
         let r#type = format!("urn:cloudpix:problem:{kind}");
         let body = Body { r#type, title, status: status.as_u16(), detail: reject.to_string(), field };
         let mut answer = self.answer(status, "application/problem+json", &body);
-        match problem {
-            Problem::Unavailable => answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
-            Problem::MethodNotAllowed { allow } => {
-                answer.headers.insert(ALLOW, HeaderValue::from_static(allow))
+        match reject {
+            Reject::Busy(_) => {
+                answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            _ => None,
-        };
+            Reject::NotAllowed { allow } => {
+                answer.headers.extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
+            }
+            Reject::Refused { .. } | Reject::Internal(_) => (),
+        }
         Answer { problem: Some(kind), ..answer }
     }
 
@@ -249,7 +278,7 @@ mod tests {
 
     #[track_caller]
     fn check(reject: &Reject, status: u16, body: &str) -> Answer {
-        let answer = Answers::new(HeaderValue::from_static("*")).problem(reject);
+        let answer = Answers::new("*").unwrap().problem(reject);
         assert_eq!(answer.status.as_u16(), status);
         assert_eq!(answer.headers["content-type"], "application/problem+json");
         assert_eq!(answer.body, body);
@@ -269,7 +298,7 @@ mod tests {
             r#"{"type":"urn:cloudpix:problem:unsupported-media-type","title":"Unsupported Media Type","status":415,"detail":"no image"}"#,
         );
         let answer = check(
-            &Reject::refused(Problem::MethodNotAllowed { allow: "POST" }, "use POST"),
+            &Reject::NotAllowed { allow: "POST".to_owned() },
             405,
             r#"{"type":"urn:cloudpix:problem:method-not-allowed","title":"Method Not Allowed","status":405,"detail":"use POST"}"#,
         );
@@ -293,10 +322,29 @@ mod tests {
     }
 
     #[test]
+    fn causes_are_for_the_log() {
+        let line = Line::new("request", "cloudpix-upload", false);
+        let outcome = Err(Reject::Busy(anyhow!("throttled").context("put record 7")));
+        let answer = Answers::new("*").unwrap().settle(outcome, &line);
+        assert_eq!((answer.status.as_u16(), answer.problem), (503, Some("unavailable")));
+        let line = line.json(503, answer.problem, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(line["causes"][0], "put record 7: throttled");
+        let refused = Err(Reject::refused(Problem::TooManyPixels, "too many"));
+        let line = Line::new("request", "cloudpix-upload", false);
+        let answer = Answers::new("*").unwrap().settle(refused, &line);
+        assert_eq!((answer.status.as_u16(), answer.problem), (422, Some("too-many-pixels")));
+        assert_eq!(line.json(422, answer.problem, jiff::Timestamp::UNIX_EPOCH).get("causes"), None);
+    }
+
+    #[test]
+    fn an_origin_that_no_header_can_hold_is_refused_at_start() {
+        let error = Answers::new("a\nb").unwrap_err();
+        assert_eq!(error.to_string(), "CLOUDPIX_ALLOW_ORIGIN is no header value: a\nb");
+    }
+
+    #[test]
     fn a_browser_may_read_every_answer() {
-        let headers = |origin: &'static str| {
-            Answers::new(HeaderValue::from_static(origin)).json(StatusCode::OK, &1).headers
-        };
+        let headers = |origin: &'static str| Answers::new(origin).unwrap().json(StatusCode::OK, &1).headers;
         let open = headers("*");
         assert_eq!(open["access-control-allow-origin"], "*");
         assert_eq!(open["access-control-expose-headers"], "Location, Retry-After");
@@ -304,7 +352,7 @@ mod tests {
         assert_eq!(open["x-content-type-options"], "nosniff");
         assert_eq!(open.get("vary"), None);
         assert_eq!(headers("https://pix.example")["vary"], "Origin");
-        let nothing = Answers::new(HeaderValue::from_static("*")).no_content();
+        let nothing = Answers::new("*").unwrap().no_content();
         assert_eq!((nothing.status.as_u16(), nothing.body.as_str()), (204, ""));
         assert_eq!(nothing.headers["access-control-allow-origin"], "*");
         assert_eq!(nothing.headers.get("content-type"), None);

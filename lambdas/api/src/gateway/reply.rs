@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use catalog::answer::Answer;
 use serde::Serialize;
+
+use crate::answer::Answer;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

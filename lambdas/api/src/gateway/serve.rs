@@ -4,14 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use catalog::answer::Answer;
 use catalog::log::Line;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde::de::IgnoredAny;
 
-use crate::reply::Reply;
+use super::event;
+use super::reply::Reply;
+use crate::answer::Answer;
 use crate::request::Request;
+use crate::route;
 
 /// Serves until Lambda ends the process. Each request's line is logged when its answer is known.
 ///
@@ -28,10 +30,10 @@ pub async fn serve(answer: impl AsyncFn(Request, &Line) -> Answer) -> anyhow::Re
     let handle = async |event: LambdaEvent<IgnoredAny>| {
         let context = event.context;
         let line = Line::new(&context.request_id, &context.env_config.function_name, cold_start.take());
-        let request = Request::parse(payload.take());
-        line.route(request.route());
+        let request = event::read(payload.take());
+        line.route(route::name(&request));
         let answer = answer(request, &line).await;
-        line.write(&answer);
+        line.write(answer.status.as_u16(), answer.problem);
         Ok::<_, Infallible>(Reply::from(answer))
     };
     let runtime = Runtime::new(service_fn(handle)).layer(MapRequestLayer::new(take));

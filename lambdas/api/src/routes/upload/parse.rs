@@ -4,22 +4,24 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use catalog::answer::{Problem, Reject};
 use contract::BINARY_MEDIA_TYPES;
-use gateway::request::Request;
 use image::file_name::{self, FileName};
 
-use crate::asked::{ANY_BYTES, Asked, Inline, known_format};
-use crate::{json, payload};
+use super::wanted::{ANY_BYTES, Inline, Wanted, known_format};
+use super::{base64, json};
+use crate::answer::{Problem, Reject};
+use crate::request::{Body, Request, RequestExt};
 
 const JSON_TYPE: &str = "application/json";
 
-pub(crate) fn parse(request: Request, max_upload_bytes: u64) -> Result<Asked, Reject> {
+pub fn parse(request: Request, max_upload_bytes: u64) -> Result<Wanted, Reject> {
     let media_type = request.header("content-type").unwrap_or(JSON_TYPE);
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        JSON_TYPE if request.is_base64() => json::parse(body(request)?, max_upload_bytes),
-        JSON_TYPE => json::parse(request.into_body(), max_upload_bytes),
+        JSON_TYPE => match request.into_body() {
+            Body::Text(text) => json::parse(text, max_upload_bytes),
+            body @ Body::Base64(_) => json::parse(bytes(body)?, max_upload_bytes),
+        },
         ANY_BYTES => from_bytes(request, None, max_upload_bytes),
         image if image.starts_with("image/") => from_bytes(request, Some(image), max_upload_bytes),
         other => Err(Reject::refused(
@@ -29,9 +31,9 @@ pub(crate) fn parse(request: Request, max_upload_bytes: u64) -> Result<Asked, Re
     }
 }
 
-fn from_bytes(request: Request, declared: Option<&str>, max: u64) -> Result<Asked, Reject> {
+fn from_bytes(request: Request, declared: Option<&str>, max: u64) -> Result<Wanted, Reject> {
     let declared = declared.map(known_format).transpose()?;
-    if !request.is_base64() && !request.body().is_empty() {
+    if matches!(request.body(), Body::Text(text) if !text.is_empty()) {
         // It has been read as UTF-8 on its way, and what is none has been replaced.
         let detail = format!(
             "the body came as text, which no image survives. Send it as one of these types: {}",
@@ -46,39 +48,42 @@ fn from_bytes(request: Request, declared: Option<&str>, max: u64) -> Result<Aske
     let file_name = FileName::parse(&named.ok_or_else(|| {
         Reject::invalid("fileName", "name the file with ?fileName= or a Content-Disposition header")
     })?)?;
-    Ok(Asked::Inline(Inline::new(file_name, declared, Bytes::from(body(request)?), max)?))
+    Ok(Wanted::Inline(Inline::new(file_name, declared, Bytes::from(bytes(request.into_body())?), max)?))
 }
 
-/// The body's bytes: API Gateway sends those of binary media types as base64.
-fn body(request: Request) -> Result<Vec<u8>, Reject> {
-    let is_base64 = request.is_base64();
-    let mut bytes = request.into_body();
-    if is_base64 {
-        let length = payload::decode_once(&mut bytes);
-        bytes.truncate(length.map_err(|_| Reject::invalid("body", "the body came as broken base64"))?);
-    }
+/// The bytes of a body, decoded where they lie.
+fn bytes(body: Body) -> Result<Vec<u8>, Reject> {
+    let bytes = match body {
+        Body::Text(text) => text,
+        Body::Base64(mut bytes) => {
+            let length = base64::decode_once(&mut bytes);
+            bytes.truncate(length.map_err(|_| Reject::invalid("body", "the body came as broken base64"))?);
+            bytes
+        }
+    };
     if bytes.is_empty() { Err(Reject::invalid("body", "the body is empty")) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
+    use ::base64::Engine;
+    use ::base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
     use contract::INLINE_LIMIT;
     use image::format::Format;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::asked::testing::{check, check_refused, inline};
+    use crate::gateway::event;
+    use crate::routes::upload::wanted::testing::{check, check_refused, inline};
 
     const MAX: u64 = 100;
 
-    fn event(event: &Value) -> Request {
-        Request::parse(event.to_string().into_bytes())
+    fn request(event: &Value) -> Request {
+        event::read(event.to_string().into_bytes())
     }
 
-    fn with_json(body: &str) -> Result<Asked, Reject> {
-        parse(event(&json!({ "headers": { "Content-Type": "application/json" }, "body": body })), MAX)
+    fn with_json(body: &str) -> Result<Wanted, Reject> {
+        parse(request(&json!({ "headers": { "Content-Type": "application/json" }, "body": body })), MAX)
     }
 
     #[test]
@@ -97,7 +102,7 @@ mod tests {
         check_refused(announced, Problem::PayloadTooLarge, "size", detail);
     }
 
-    fn raw(bytes: &[u8], more: &Value) -> Result<Asked, Reject> {
+    fn raw(bytes: &[u8], more: &Value) -> Result<Wanted, Reject> {
         let mut whole = json!({
             "headers": { "content-type": "image/png" },
             "multiValueQueryStringParameters": { "fileName": ["猫 1.png"] },
@@ -105,7 +110,7 @@ mod tests {
             "isBase64Encoded": true,
         });
         whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        parse(event(&whole), MAX)
+        parse(request(&whole), MAX)
     }
 
     #[test]
@@ -146,8 +151,8 @@ mod tests {
             ("application/x-www-form-urlencoded", "", "send application/json"),
             ("multipart/form-data; boundary=x", "", "send application/json"),
         ] {
-            let asked = raw(b"abc", &json!({ "headers": { "Content-Type": media_type } }));
-            check_refused(asked, Problem::UnsupportedMediaType, field, detail);
+            let wanted = raw(b"abc", &json!({ "headers": { "Content-Type": media_type } }));
+            check_refused(wanted, Problem::UnsupportedMediaType, field, detail);
         }
     }
 
@@ -160,8 +165,8 @@ mod tests {
                 "isBase64Encoded": false,
             });
             let detail = "the body came as text, which no image survives. Send it as one of these types: ";
-            let asked = raw(b"", &text);
-            check_refused(asked, Problem::UnsupportedMediaType, "contentType", detail);
+            let wanted = raw(b"", &text);
+            check_refused(wanted, Problem::UnsupportedMediaType, "contentType", detail);
         }
     }
 
@@ -174,12 +179,12 @@ mod tests {
             "body": STANDARD_PAD_INDIFFERENT.encode(body),
             "isBase64Encoded": true,
         });
-        check(parse(event(&encoded), MAX), &inline("a", None, b"abc"));
+        check(parse(request(&encoded), MAX), &inline("a", None, b"abc"));
     }
 
     #[test]
     fn a_body_without_a_type_is_taken_for_json() {
-        let asked = parse(event(&json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# })), MAX);
-        check(asked, &inline("a", None, b"abc"));
+        let wanted = parse(request(&json!({ "body": r#"{"fileName":"a","data":"YWJj"}"# })), MAX);
+        check(wanted, &inline("a", None, b"abc"));
     }
 }

@@ -1,45 +1,37 @@
 //! `DELETE /images/{imageId}`.
 //!
-//! The image is made invisible first, its object is deleted second, and that this is done is noted
-//! last. Each step can be repeated, and whatever breaks off in between is finished by repeating the
+//! The image is made invisible first, its object and its thumbnails are deleted second, and that this is done
+//! is noted last. Each step can be repeated, and whatever breaks off in between is finished by repeating the
 //! request:
-//!
-//! The thumbnails go together with the object. Those that `process` is making right now it deletes by
-//! itself, when it finds the record changed.
 //!
 //! - Had the object gone first, a crash would leave a listed image that nobody can download.
 //! - Had the record gone first, a crash would leave an object that nothing names.
 //! - A record that is being deleted names its object, is in no index, and is no image to any client,
-//!   but the next DELETE of it goes on where the last one stopped, and answers 204.
+//!   but the next DELETE of it goes on where the last one stopped, and gets 204.
 //!
-//! The index follows the table within moments, and for as long a listing may still show the image.
+//! Thumbnails that `process` is making right now it deletes by itself, when it finds the record changed. The
+//! index follows the table within moments, and for as long a listing may still show the image.
 
-use catalog::answer::{Answer, Problem, Reject};
 use catalog::log::Line;
-use contract::IMAGE_ID_PARAMETER;
-use gateway::request::Request;
-use image::record::parse_image_id;
 use jiff::Timestamp;
 
-use crate::handler::Upload;
+use super::find;
+use crate::answer::{Answer, Reject};
+use crate::request::Request;
+use crate::service::Service;
 
-impl Upload {
-    pub(crate) async fn delete(
-        &self,
-        request: &Request,
-        line: &Line,
-        now: Timestamp,
-    ) -> Result<Answer, Reject> {
-        let nothing = || Reject::refused(Problem::NotFound, "there is no such image");
-        let image_id = request.path_parameter(IMAGE_ID_PARAMETER).and_then(parse_image_id);
-        let image_id = image_id.ok_or_else(nothing)?;
-        line.image(image_id);
-        let hidden = line.timed("dynamodbUpdateMs", self.index.hide(image_id, now)).await?;
-        let record = hidden.ok_or_else(nothing)?;
-        line.timed("s3DeleteMs", self.store.delete_all(&record)).await?;
-        line.timed("dynamodbUpdateMs", self.index.bury(&record, now)).await?;
-        Ok(self.answers.no_content())
-    }
+pub async fn delete(
+    service: &Service,
+    request: Request,
+    line: &Line,
+    now: Timestamp,
+) -> Result<Answer, Reject> {
+    let image_id = find::image_id(&request, line)?;
+    let hidden = line.timed("dynamodbUpdateMs", service.index.hide(image_id, now)).await?;
+    let record = hidden.ok_or_else(find::no_image)?;
+    line.timed("s3DeleteMs", service.store.delete_all(&record)).await?;
+    line.timed("dynamodbUpdateMs", service.index.mark_deleted(&record, now)).await?;
+    Ok(service.answers.no_content())
 }
 
 #[cfg(test)]
@@ -47,7 +39,7 @@ mod tests {
     use catalog::testing::world::{Break, World};
     use serde_json::{Value, json};
 
-    use crate::handler::tests::{over, pixel, send_at};
+    use crate::routes::upload::tests::{over, pixel, send_at};
 
     const NOW: &str = "2026-11-23T04:05:06.789Z";
 

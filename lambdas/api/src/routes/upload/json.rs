@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use catalog::answer::{Problem, Reject};
-use gateway::text::{string_value, unescape, without};
 use image::digest::Sha256;
 use image::file_name::FileName;
 use image::wire::UploadRequest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::asked::{ANY_BYTES, Announced, Asked, Inline, known_format};
-use crate::payload;
+use super::base64;
+use super::wanted::{ANY_BYTES, Announced, Inline, Wanted, known_format};
+use crate::answer::{Problem, Reject};
+use crate::gateway::text::{string_value, unescape, without};
 
 /// The fields as they came, so that each can be blamed by name.
 type Fields<'a> = UploadRequest<&'a RawValue, &'a RawValue>;
@@ -23,7 +23,7 @@ type Fields<'a> = UploadRequest<&'a RawValue, &'a RawValue>;
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-pub(crate) fn parse(body: Vec<u8>, max_upload_bytes: u64) -> Result<Asked, Reject> {
+pub(super) fn parse(body: Vec<u8>, max_upload_bytes: u64) -> Result<Wanted, Reject> {
     // The image is taken out first: to parse the little that is left takes no time.
     let (rest, image) = match string_value(&body, "data") {
         Some(data) => (without(&body, &data), Some((body, data))),
@@ -54,7 +54,7 @@ pub(crate) fn parse(body: Vec<u8>, max_upload_bytes: u64) -> Result<Asked, Rejec
         Some((buffer, data)) => {
             let inline = inline(file_name, content_type.as_deref(), buffer, data, max_upload_bytes)?;
             hold_promises(&inline, size, sha256)?;
-            Ok(Asked::Inline(inline))
+            Ok(Wanted::Inline(inline))
         }
         None => announced(file_name, content_type.as_deref(), size, sha256, max_upload_bytes),
     }
@@ -73,11 +73,11 @@ fn inline(
     data: Range<usize>,
     max_upload_bytes: u64,
 ) -> Result<Inline, Reject> {
-    let (of_url, start) = payload::unwrap(&buffer[data.clone()])?;
+    let (of_url, start) = base64::unwrap(&buffer[data.clone()])?;
     let declared = content_type.or(of_url).filter(|declared| *declared != ANY_BYTES);
     let declared = declared.map(known_format).transpose()?;
     let start = data.start + start;
-    let length = payload::decode(&mut buffer[start..data.end])?;
+    let length = base64::decode(&mut buffer[start..data.end])?;
     let bytes = Bytes::from(buffer).slice(start..start + length);
     Inline::new(file_name, declared, bytes, max_upload_bytes)
 }
@@ -88,7 +88,7 @@ fn announced(
     size: Option<u64>,
     sha256: Option<Sha256>,
     max_upload_bytes: u64,
-) -> Result<Asked, Reject> {
+) -> Result<Wanted, Reject> {
     let Some(size) = size else {
         let detail = "send the image as base64 in data, or its size and contentType to get an upload URL";
         return Err(Reject::invalid("data", detail));
@@ -101,7 +101,7 @@ fn announced(
         let detail = format!("the image has {size} bytes; at most {max_upload_bytes} are taken");
         return Err(Reject::refused(Problem::PayloadTooLarge, detail).because_of("size"));
     }
-    Ok(Asked::Announced(Announced { file_name, format, size, sha256 }))
+    Ok(Wanted::Announced(Announced { file_name, format, size, sha256 }))
 }
 
 /// What a client says of bytes it sends along must be true of them.
@@ -169,11 +169,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::asked::testing::{check, check_refused, inline};
+    use crate::routes::upload::wanted::testing::{check, check_refused, inline};
 
     const ABC_SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    fn with_json(body: &str) -> Result<Asked, Reject> {
+    fn with_json(body: &str) -> Result<Wanted, Reject> {
         parse(body.as_bytes().to_vec(), 100)
     }
 
@@ -253,13 +253,13 @@ mod tests {
     fn without_data_an_upload_is_announced() {
         let announced = |sha256| {
             let (file_name, format, size) = (FileName::parse("a.png").unwrap(), Format::Png, 100);
-            Asked::Announced(Announced { file_name, format, size, sha256 })
+            Wanted::Announced(Announced { file_name, format, size, sha256 })
         };
         let start = r#"{"fileName":"a.png","contentType":"image/png","size":100"#;
         check(with_json(&format!("{start}}}")), &announced(None));
         for sha256 in [ABC_SHA256, "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="] {
-            let asked = with_json(&format!(r#"{start},"sha256":"{sha256}"}}"#));
-            check(asked, &announced(Some(Sha256::of(b"abc"))));
+            let wanted = with_json(&format!(r#"{start},"sha256":"{sha256}"}}"#));
+            check(wanted, &announced(Some(Sha256::of(b"abc"))));
         }
     }
 

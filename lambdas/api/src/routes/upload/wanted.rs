@@ -1,27 +1,28 @@
-//! What a client can ask of `POST /upload`, whichever way it asks.
+//! What a client can want of `POST /upload`, whichever way it asks.
 
 use bytes::Bytes;
-use catalog::answer::{Problem, Reject};
 use contract::INLINE_LIMIT;
 use image::digest::Sha256;
 use image::file_name::FileName;
 use image::format::Format;
 use image::picture;
 
+use crate::answer::{Problem, Reject};
+
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub enum Wanted {
     Inline(Inline),
     Announced(Announced),
 }
 
-impl Asked {
+impl Wanted {
     /// The same for requests that ask for the same image, in the sense of an idempotency key.
-    pub(crate) fn fingerprint(&self) -> Sha256 {
+    pub fn fingerprint(&self) -> Sha256 {
         let (way, file_name, format, size, sha256) = match self {
-            Asked::Inline(Inline { file_name, declared, bytes, sha256 }) => {
+            Wanted::Inline(Inline { file_name, declared, bytes, sha256 }) => {
                 ("inline", file_name, *declared, bytes.len() as u64, Some(sha256))
             }
-            Asked::Announced(Announced { file_name, format, size, sha256 }) => {
+            Wanted::Announced(Announced { file_name, format, size, sha256 }) => {
                 ("announced", file_name, Some(*format), *size, sha256.as_ref())
             }
         };
@@ -34,27 +35,27 @@ impl Asked {
 
 /// An image that came with the request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Inline {
-    pub(crate) file_name: FileName,
-    pub(crate) declared: Option<Format>,
-    pub(crate) bytes: Bytes,
-    pub(crate) sha256: Sha256,
+pub struct Inline {
+    pub file_name: FileName,
+    pub declared: Option<Format>,
+    pub bytes: Bytes,
+    pub sha256: Sha256,
 }
 
 /// An image that is to be sent straight to S3.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Announced {
-    pub(crate) file_name: FileName,
-    pub(crate) format: Format,
-    pub(crate) size: u64,
-    pub(crate) sha256: Option<Sha256>,
+pub struct Announced {
+    pub file_name: FileName,
+    pub format: Format,
+    pub size: u64,
+    pub sha256: Option<Sha256>,
 }
 
 /// The media type of bytes that their sender says nothing about.
-pub(crate) const ANY_BYTES: &str = "application/octet-stream";
+pub const ANY_BYTES: &str = "application/octet-stream";
 
 impl Inline {
-    pub(crate) fn new(
+    pub fn new(
         file_name: FileName,
         declared: Option<Format>,
         bytes: Bytes,
@@ -75,17 +76,17 @@ impl Inline {
 }
 
 /// The format that a media type names, which must be one that is taken.
-pub(crate) fn known_format(media_type: &str) -> Result<Format, Reject> {
+pub fn known_format(media_type: &str) -> Result<Format, Reject> {
     picture::declared(media_type).map_err(|unfit| Reject::from(unfit).because_of("contentType"))
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
+pub(super) mod testing {
     use super::*;
 
-    pub(crate) fn inline(file_name: &str, declared: Option<Format>, bytes: &[u8]) -> Asked {
+    pub fn inline(file_name: &str, declared: Option<Format>, bytes: &[u8]) -> Wanted {
         let file_name = FileName::parse(file_name).unwrap();
-        Asked::Inline(Inline {
+        Wanted::Inline(Inline {
             file_name,
             declared,
             bytes: Bytes::copy_from_slice(bytes),
@@ -94,18 +95,13 @@ pub(crate) mod testing {
     }
 
     #[track_caller]
-    pub(crate) fn check(asked: Result<Asked, Reject>, expected: &Asked) {
-        assert_eq!(asked.unwrap(), *expected);
+    pub fn check(wanted: Result<Wanted, Reject>, expected: &Wanted) {
+        assert_eq!(wanted.unwrap(), *expected);
     }
 
     #[track_caller]
-    pub(crate) fn check_refused(
-        asked: Result<Asked, Reject>,
-        expected: Problem,
-        at_fault: &str,
-        start: &str,
-    ) {
-        match asked.unwrap_err() {
+    pub fn check_refused(wanted: Result<Wanted, Reject>, expected: Problem, at_fault: &str, start: &str) {
+        match wanted.unwrap_err() {
             Reject::Refused { problem, field, detail } => {
                 assert_eq!((problem, field.as_deref().unwrap_or_default()), (expected, at_fault), "{detail}");
                 assert!(detail.starts_with(start), "{detail}");
@@ -123,7 +119,7 @@ mod tests {
     fn a_fingerprint_differs_in_all_that_an_image_can_differ_in() {
         let announced = |size, sha256| {
             let (file_name, format) = (FileName::parse("a").unwrap(), Format::Png);
-            Asked::Announced(Announced { file_name, format, size, sha256 })
+            Wanted::Announced(Announced { file_name, format, size, sha256 })
         };
         let all = [
             testing::inline("a", None, b"abc"),
@@ -134,10 +130,10 @@ mod tests {
             announced(4, None),
             announced(3, Some(Sha256::of(b"abc"))),
         ];
-        for (index, asked) in all.iter().enumerate() {
+        for (index, wanted) in all.iter().enumerate() {
             for (other, another) in all.iter().enumerate() {
-                let same = asked.fingerprint() == another.fingerprint();
-                assert_eq!(same, index == other, "{asked:?} {another:?}");
+                let same = wanted.fingerprint() == another.fingerprint();
+                assert_eq!(same, index == other, "{wanted:?} {another:?}");
             }
         }
     }

@@ -3,12 +3,13 @@
 
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 use base64::{DecodeError, Engine};
-use catalog::answer::Reject;
+
+use crate::answer::Reject;
 
 const FIELD: &str = "data";
 
 /// The media type that a `data:` URL declares, if it is one, and where the base64 begins.
-pub(crate) fn unwrap(data: &[u8]) -> Result<(Option<&str>, usize), Reject> {
+pub fn unwrap(data: &[u8]) -> Result<(Option<&str>, usize), Reject> {
     let url = data.trim_ascii_start();
     let Some((scheme, url)) = url.split_at_checked(SCHEME.len()) else { return Ok((None, 0)) };
     if !scheme.eq_ignore_ascii_case(SCHEME) {
@@ -29,7 +30,7 @@ pub(crate) fn unwrap(data: &[u8]) -> Result<(Option<&str>, usize), Reject> {
 const SCHEME: &[u8] = b"data:";
 
 /// Replaces the base64 by what it encodes, which begins where it did, and returns the length of that.
-pub(crate) fn decode(base64: &mut [u8]) -> Result<usize, Reject> {
+pub fn decode(base64: &mut [u8]) -> Result<usize, Reject> {
     let decoded = match decode_once(base64) {
         // White space is rare, so it is looked for only after it got in the way.
         Err(DecodeError::InvalidByte(_, byte)) if byte.is_ascii_whitespace() => {
@@ -49,7 +50,7 @@ pub(crate) fn decode(base64: &mut [u8]) -> Result<usize, Reject> {
 
 /// What most clients send is taken by a decoder that reads 32 characters at a time; the other
 /// spellings, and what is wrong with those that are none, are left to one that knows them all.
-pub(crate) fn decode_once(base64: &mut [u8]) -> Result<usize, DecodeError> {
+pub fn decode_once(base64: &mut [u8]) -> Result<usize, DecodeError> {
     // It is checked first, because what failed in the middle could not be read again.
     if base64_simd::STANDARD.check(base64).is_ok()
         && let Ok(bytes) = base64_simd::STANDARD.decode_inplace(base64)

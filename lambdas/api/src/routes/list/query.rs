@@ -2,23 +2,25 @@
 //! behind has to doubt a date. A parameter that is unknown or given twice is refused: to ignore a
 //! mistyped filter would be to answer another question.
 
-use catalog::answer::Reject;
 use catalog::cursor;
 use catalog::listing::{Listing, Order, Scope};
-use gateway::request::Request;
 use image::position::Position;
 use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use crate::answer::Reject;
+use crate::request::{Request, RequestExt};
+
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 200;
 
+/// A page that a client asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) listing: Listing,
-    pub(crate) after: Option<Position>,
-    pub(crate) limit: usize,
+pub struct Wanted {
+    pub listing: Listing,
+    pub after: Option<Position>,
+    pub limit: usize,
 }
 
 #[derive(Default)]
@@ -31,7 +33,7 @@ struct Parameters<'a> {
     cursor: Option<&'a str>,
 }
 
-pub(crate) fn parse(request: &Request) -> Result<Asked, Reject> {
+pub fn parse(request: &Request) -> Result<Wanted, Reject> {
     let parameters = parameters(request)?;
     let listing = Listing { scope: scope(&parameters)?, order: order(parameters.order)? };
     let after = parameters.cursor.map(|text| {
@@ -39,25 +41,7 @@ pub(crate) fn parse(request: &Request) -> Result<Asked, Reject> {
             Reject::invalid("cursor", "this is no nextCursor of a page of the same date, from, to and order")
         })
     });
-    Ok(Asked { after: after.transpose()?, limit: limit(parameters.limit)?, listing })
-}
-
-/// The width that a client wants a thumbnail of, in pixels.
-pub(crate) fn width(request: &Request) -> Result<u32, Reject> {
-    let mut width = None;
-    for (name, value) in request.queries() {
-        if name != "width" {
-            return Err(Reject::invalid(name.to_owned(), "there is no such parameter; there is width"));
-        }
-        if width.replace(value).is_some() {
-            return Err(Reject::invalid("width", "this was given twice"));
-        }
-    }
-    let width = width.ok_or_else(|| Reject::invalid("width", "this is missing; say how many pixels"))?;
-    match width.parse() {
-        Ok(pixels @ 1..=65_535) if !width.starts_with('+') => Ok(pixels),
-        _ => Err(Reject::invalid("width", "this is no whole number from 1 to 65535")),
-    }
+    Ok(Wanted { after: after.transpose()?, limit: limit(parameters.limit)?, listing })
 }
 
 fn parameters(request: &Request) -> Result<Parameters<'_>, Reject> {
@@ -166,10 +150,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::gateway::event;
 
-    fn ask(queries: &Value) -> Result<Asked, Reject> {
+    fn ask(queries: &Value) -> Result<Wanted, Reject> {
         let event = json!({ "multiValueQueryStringParameters": queries });
-        parse(&Request::parse(event.to_string().into_bytes()))
+        parse(&event::read(event.to_string().into_bytes()))
     }
 
     #[track_caller]
@@ -192,9 +177,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_is_the_newest_fifty_of_everything() {
+    fn nothing_wanted_is_the_newest_fifty_of_everything() {
         let listing = Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst };
-        assert_eq!(ask(&Value::Null).unwrap(), Asked { listing, after: None, limit: 50 });
+        assert_eq!(ask(&Value::Null).unwrap(), Wanted { listing, after: None, limit: 50 });
     }
 
     #[test]
@@ -291,9 +276,9 @@ mod tests {
 
     #[test]
     fn a_cursor_belongs_to_its_question() {
-        let asked = ask(&json!({ "date": ["2026-11-23"] })).unwrap();
+        let wanted = ask(&json!({ "date": ["2026-11-23"] })).unwrap();
         let position = Position::parse("2026-11-23T04:05:06.789Z#019aaf2c-0000-7000-8000-000000000001");
-        let cursor = cursor::encode(&asked.listing, position.unwrap());
+        let cursor = cursor::encode(&wanted.listing, position.unwrap());
         let again = ask(&json!({ "date": ["2026-11-23"], "cursor": [cursor], "limit": ["7"] })).unwrap();
         assert_eq!((again.after, again.limit), (position, 7));
         check_refused(&json!({ "cursor": [cursor] }), "cursor");
