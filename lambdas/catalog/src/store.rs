@@ -282,7 +282,7 @@ mod tests {
         {
             let (aws, calls) = there(version);
             let (store, key) = (Store::new(&aws, "pictures"), image::testing::record().object_key());
-            let piece = store.look(&key).await.unwrap().unwrap();
+            let piece = store.head(&key).await.unwrap().unwrap();
             assert_eq!((piece.size, piece.version.as_deref()), (3, version));
             assert_eq!(piece.modified_at, Some("2026-11-23T05:00:00Z".parse().unwrap()));
             store.discard(&key, &piece).await.unwrap();

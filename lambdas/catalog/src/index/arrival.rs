@@ -17,7 +17,7 @@ use crate::failure::Failure;
 
 impl Index {
     /// Writes a record over the pending one of its image. `false` if there is none any more.
-    pub async fn settle(&self, record: &Record) -> Result<bool, Failure> {
+    pub async fn replace_pending(&self, record: &Record) -> Result<bool, Failure> {
         let put = self
             .client
             .put_item()
@@ -63,7 +63,7 @@ impl Index {
     }
 
     /// Notes what was made of a ready image. `false` if it is not ready any more, or of other bytes by now.
-    pub async fn note(&self, record: &Record, derived: &Derived) -> Result<bool, Failure> {
+    pub async fn add_derived(&self, record: &Record, derived: &Derived) -> Result<bool, Failure> {
         let attributes = derived_attributes(derived);
         let placed = attributes.iter().enumerate();
         let sets: Vec<_> = placed.clone().map(|(place, _)| format!("#{place} = :{place}")).collect();
@@ -101,7 +101,7 @@ impl Index {
     }
 
     /// Takes back the record of a ready image that has no object. `false` if it is another one by now.
-    pub async fn forget(&self, record: &Record) -> Result<bool, Failure> {
+    pub async fn delete_unchanged(&self, record: &Record) -> Result<bool, Failure> {
         let delete = self
             .client
             .delete_item()
@@ -155,8 +155,8 @@ mod tests {
         index.put(&old).await.unwrap();
         let new = Record { sha256: Some(Sha256::of(b"abcd")), ..old.clone() };
         assert!(index.replace(&new, &old).await.unwrap());
-        assert!(!index.note(&old, &Derived::default()).await.unwrap());
-        assert!(index.note(&new, &Derived::default()).await.unwrap());
+        assert!(!index.add_derived(&old, &Derived::default()).await.unwrap());
+        assert!(index.add_derived(&new, &Derived::default()).await.unwrap());
     }
 
     #[tokio::test]

@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// What an object says of itself, without its bytes; nothing if it is not there.
-    pub async fn look(&self, key: &str) -> Result<Option<Piece>, Failure> {
+    pub async fn head(&self, key: &str) -> Result<Option<Piece>, Failure> {
         match self.client.send(without_body("HEAD", format!("/{key}"))).await {
             Ok(reply) => {
                 piece(reply).with_context(|| failed("look at", key)).map(Some).map_err(Failure::Broken)
