@@ -145,7 +145,7 @@ fn record(place: usize, at: Timestamp) -> Record {
     let thumbnail = |edge, height, size| Thumbnail { edge, width: edge, height, size };
     Record {
         image_id: Uuid::from_u128(0x019a_af2c_0000_7000_8000_0000_0000_0000 + place as u128),
-        file_name: FileName::kept(&format!("夏の旅行 2026 ({place:06}).jpg")).expect("this is a name"),
+        file_name: FileName::stored(&format!("夏の旅行 2026 ({place:06}).jpg")).expect("this is a name"),
         format: Format::Jpeg,
         size: 100_000 + 7919 * (place as u64 % 100),
         sha256: Sha256::parse(&format!("{place:064x}")),

@@ -85,8 +85,8 @@ fn find<'a>(pairs: &'a Pairs, wanted: &str) -> Option<&'a str> {
     pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
 }
 
-/// The path as the client sent it, without as many parts at its end as the route has. Nothing if that
-/// could lead a client to another host.
+/// The path as the client sent it, without as many parts at its end as the route has. It is empty where
+/// anything else could lead a client to another host.
 fn base<'a>(path: &'a str, resource: &str) -> &'a str {
     let parts = resource.matches('/').count();
     let before = |path: &'a str, _| path.rsplit_once('/').map_or("", |(before, _)| before);

@@ -1,6 +1,6 @@
-//! The images' records, in DynamoDB: one by one here, by the page in `page`, and the claims of
-//! idempotency keys, which lie in the same table, in `claim`, and what becomes of a record when its object
-//! arrives in `arrival`.
+//! The images' records, in DynamoDB. Here they are put, read and deleted one by one; `arrival` has what happens
+//! to one when its object is there, `page` reads them by the page, and `claim` has the claims of idempotency
+//! keys, which lie in the same table.
 
 use std::collections::HashMap;
 use std::time::Duration;

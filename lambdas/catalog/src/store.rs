@@ -26,7 +26,7 @@ mod signer;
 /// How long a signed URL can be used, for an upload to begin or a download.
 pub const LINK_LIFE: Duration = Duration::from_mins(15);
 
-/// Of 10 s for a whole request, which may put an object, fail to put its record, and delete it again.
+/// A whole request has 10 s, in which it may put an object, fail to put its record, and delete it again.
 const ATTEMPT: Duration = Duration::from_millis(2500);
 const OPERATION: Duration = Duration::from_millis(3500);
 

@@ -9,8 +9,8 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use http::StatusCode;
 
 use crate::aws::Aws;
 
@@ -90,8 +90,8 @@ impl HttpConnector for Transport {
         let call = Call { name, uri: request.uri().to_owned(), headers, body };
         let Reply { status, headers, body } = (self.script)(&call);
         self.calls.push(call);
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = HttpResponse::new(status.into(), SdkBody::from(body));
+        let status = StatusCode::try_from(status).unwrap_or_else(|_| panic!("{status} is no status"));
+        let mut response = HttpResponse::new(status, SdkBody::from(body));
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }

@@ -55,7 +55,7 @@ impl FileName {
     }
 
     /// A name that was taken before, maybe when less was refused: it stays what it was. `None` if it is empty.
-    pub fn kept(text: &str) -> Option<FileName> {
+    pub fn stored(text: &str) -> Option<FileName> {
         (!text.is_empty()).then(|| FileName(text.to_owned()))
     }
 

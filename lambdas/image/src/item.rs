@@ -120,7 +120,7 @@ pub fn read<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> anyhow::Result<Reco
     let status = status(&get, &number)?;
     Ok(Record {
         image_id,
-        file_name: FileName::kept(get(FILE_NAME)?).context("FileName is empty")?,
+        file_name: FileName::stored(get(FILE_NAME)?).context("FileName is empty")?,
         format: Format::named(get(CONTENT_TYPE)?).context("ContentType is unknown")?,
         size: number(SIZE)?,
         sha256: sha256.transpose()?,

@@ -54,7 +54,7 @@ pub fn read<'a>(
     let name: Vec<u8> = percent_encoding::percent_decode_str(get(FILE_NAME)?).collect();
     let record = Record {
         image_id: image_of(key).context("the key holds no image id")?,
-        file_name: FileName::kept(&String::from_utf8(name)?).context("file-name is empty")?,
+        file_name: FileName::stored(&String::from_utf8(name)?).context("file-name is empty")?,
         format: Format::named(content_type).context("the content type is unknown")?,
         size,
         sha256: Some(Sha256::parse(get(SHA256)?).context("sha256 is no digest")?),

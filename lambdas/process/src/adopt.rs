@@ -14,8 +14,8 @@ use crate::object::{self, Found};
 use crate::step::{Outcome, Process, Step};
 use crate::thumbnails;
 
-/// Gives an object the record that its metadata tells of, or that its bytes do: one that has none, or
-/// one whose record, `over`, is of what was there before.
+/// Gives an object the record that its metadata or else its bytes tell of. It may have none yet, or one, `over`,
+/// which is of what was there before.
 pub(crate) async fn adopt(
     process: &Process,
     key: &str,
@@ -39,7 +39,7 @@ pub(crate) async fn adopt(
     let name = told(metadata::FILE_NAME).unwrap_or_default();
     let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
     let name = FileName::parse(&name).ok().or_else(|| Some(over.as_ref()?.file_name.clone()));
-    let Some(file_name) = name.or_else(|| FileName::kept(key.rsplit('/').next()?)) else { return left };
+    let Some(file_name) = name.or_else(|| FileName::stored(key.rsplit('/').next()?)) else { return left };
     let draft = Draft {
         image_id,
         file_name,

@@ -11,7 +11,7 @@ use crate::object::{self, Found};
 use crate::step::{Outcome, Process, Step};
 use crate::thumbnails;
 
-/// Holds the object of a pending record against what was announced.
+/// Checks the object of a pending record against what was announced, and finishes the image if it is that.
 pub(crate) async fn finish(process: &Process, pending: Record, line: &Line) -> Result<Step, Failure> {
     let key = pending.object_key();
     let Some(first) = object::read_first(process, &key, line).await? else {

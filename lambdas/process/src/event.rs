@@ -58,7 +58,7 @@ pub(crate) struct Arrival {
 }
 
 impl Event {
-    /// The new objects, each once. Of a key that is no UTF-8, what is not is replaced.
+    /// The new objects, each once. What is no UTF-8 in a key is replaced.
     pub(crate) fn arrivals(self) -> Vec<Arrival> {
         let mut arrivals: Vec<Arrival> = Vec::new();
         for Notice { name, s3 } in self.records {

@@ -18,8 +18,8 @@ use crate::object::{self, has};
 use crate::step::{Outcome, Process, Step};
 use crate::thumbnails;
 
-/// Whether the object of a ready record is still the one that the record is of. What `process` or
-/// `upload` has written says so, and other bytes do not.
+/// Finishes a ready image whose thumbnails are not there yet, and adopts an object that is not the one its record
+/// is of: what `process` or `upload` has written repeats the record's size and digest, and other bytes do not.
 pub(crate) async fn check_ready(
     process: &Process,
     record: Record,
@@ -51,7 +51,7 @@ pub(crate) async fn check_settled(
         thumbnails::remove(process, &record, line).await?;
         return gone;
     };
-    // Of a version that came since, an event of its own tells.
+    // A version that came since has an event of its own.
     if arrival.version.is_some() && arrival.version != there.version {
         return gone;
     }

@@ -10,7 +10,7 @@ use process::decoder::{Decoded, Decoder};
 use thumbnail::Output;
 
 /// What the function keeps to itself of the time that Lambda gives it, to put thumbnails and write the
-/// record. Of a short time it is half.
+/// record; half of it where that is short.
 const RESERVE: Duration = Duration::from_secs(10);
 /// What a picture gets of the rest. Lambda gives a function of 1,024 MiB 0.58 of a CPU, so that ten
 /// seconds of CPU take 17.

@@ -19,6 +19,7 @@ const FIRST: u64 = 128 * 1024;
 const NEXT: u64 = 8 * 1024 * 1024;
 /// Reads after a header that is not in front. Each is of [`NEXT`] bytes at most, of which two are held.
 const HEADER_READS: usize = 2;
+
 /// What an object turned out to be.
 pub(crate) enum Found {
     Image {
@@ -83,7 +84,7 @@ pub(crate) async fn examine(
 }
 
 /// Reads the header of an object that is too large to be held and has it elsewhere than among its first
-/// bytes. What comes can be inspected like the first bytes. Nothing if the object is gone.
+/// bytes. What comes can be inspected like the first bytes. `None` if the object is gone.
 async fn read_header(
     process: &Process,
     key: &str,
@@ -112,7 +113,7 @@ async fn read_header(
     Ok(Some(bytes))
 }
 
-/// Reads all of an object, hashes it, and holds it if it is not too large. Nothing if it is gone.
+/// Reads all of an object, hashes it, and holds it if it is not too large. `None` if it is gone.
 pub(crate) async fn read(
     process: &Process,
     key: &str,

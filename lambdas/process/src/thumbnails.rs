@@ -15,7 +15,7 @@ use thumbnail::Made;
 use crate::object;
 use crate::step::{Outcome, Process, Step};
 
-/// `bytes` are the image's, if they were read already.
+/// Makes what can be made of a ready image. `bytes` are the image's, if they were read already.
 pub(crate) async fn derive(
     process: &Process,
     record: &Record,
@@ -51,7 +51,7 @@ pub(crate) async fn derive(
     Ok(Step::LookAgain)
 }
 
-/// The image's bytes, if it is there and, within, if they are few enough.
+/// The image's bytes: `None` if it is not there, `Some(None)` if they are too many to be held.
 async fn read_ready(
     process: &Process,
     record: &Record,
@@ -86,10 +86,11 @@ async fn make(process: &Process, record: &Record, bytes: Vec<u8>, line: &Line) -
         process.store.put_thumbnail(record.image_id, thumbnail.edge, format, thumbnail.bytes.into())
     });
     line.timed("s3PutMs", try_join_all(puts)).await?;
+    let thumbnail::Facts { captured_at, camera, orientation } = facts;
     Ok(Derived {
         thumbnails: thumbnails_made,
         thumb_hash: (!thumb_hash.is_empty()).then(|| STANDARD.encode(thumb_hash)),
-        facts: Facts { captured_at: facts.captured_at, camera: facts.camera, orientation: facts.orientation },
+        facts: Facts { captured_at, camera, orientation },
     })
 }
 

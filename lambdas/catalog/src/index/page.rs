@@ -53,7 +53,7 @@ impl Index {
         Err(Failure::Busy(anyhow!("list images: no full page after {MOST_QUERIES} queries")))
     }
 
-    /// One Query: the items, and where DynamoDB stopped before the end. Nothing if nothing can match.
+    /// One Query: the items, and where DynamoDB stopped before the end. `None` if nothing can match.
     pub(super) async fn query(
         &self,
         listing: &Listing,

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
-use super::client::{Call, Refusal, Reply};
+use super::client::{Call, Refusal, Response};
 use super::{Headers, Store, headers, without_body};
 use crate::aws;
 use crate::failure::Failure;
@@ -23,13 +23,13 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub struct Piece {
     pub bytes: Vec<u8>,
-    /// Of the whole object, in bytes.
+    /// Bytes of the whole object.
     pub size: u64,
     /// In quotes, as S3 gives it and takes it.
     pub entity_tag: String,
-    /// Nothing where the bucket keeps no versions.
+    /// `None` where the bucket keeps no versions.
     pub version: Option<String>,
-    /// To the second. Nothing where S3 does not say.
+    /// To the second; `None` where S3 does not say.
     pub modified_at: Option<Timestamp>,
     pub content_type: String,
     /// User metadata by name, without S3's `x-amz-meta-`.
@@ -37,11 +37,13 @@ pub struct Piece {
 }
 
 impl Store {
-    /// Reads an object's first bytes, `limit` at most; nothing if it is not there.
+    /// Reads an object's first bytes, `limit` at most; `None` if it is not there.
     pub async fn read_first(&self, key: &str, limit: u64) -> Result<Option<Piece>, Failure> {
         let range = ("range".into(), format!("bytes=0-{}", limit.saturating_sub(1)));
         match self.client.send(get(key, vec![range])).await {
-            Ok(reply) => piece(reply).with_context(|| failed("read", key)).map(Some).map_err(Failure::Broken),
+            Ok(response) => {
+                piece(response).with_context(|| failed("read", key)).map(Some).map_err(Failure::Broken)
+            }
             Err(error) if code(&error) == Some("NoSuchKey") => Ok(None),
             // An empty object has no first byte.
             Err(error) if code(&error) == Some("InvalidRange") => {
@@ -53,7 +55,7 @@ impl Store {
         }
     }
 
-    /// Reads on from a byte, `limit` bytes at most, of the very object that a piece is of; nothing if
+    /// Reads on from a byte, `limit` bytes at most, of the very object that a piece is of; `None` if
     /// that is not there any more.
     pub async fn read_on(
         &self,
@@ -64,17 +66,17 @@ impl Store {
     ) -> Result<Option<Vec<u8>>, Failure> {
         let range = ("range".into(), format!("bytes={from}-{}", from + limit.max(1) - 1));
         match self.client.send(get(key, vec![range, ("if-match".into(), of.entity_tag.clone())])).await {
-            Ok(reply) => Ok(Some(reply.body)),
+            Ok(response) => Ok(Some(response.body)),
             Err(error) if matches!(code(&error), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
             Err(error) => Err(aws::failure(failed("read", key), error)),
         }
     }
 
-    /// What an object says of itself, without its bytes; nothing if it is not there.
+    /// What an object says of itself, without its bytes; `None` if it is not there.
     pub async fn head(&self, key: &str) -> Result<Option<Piece>, Failure> {
         match self.client.send(without_body("HEAD", format!("/{key}"))).await {
-            Ok(reply) => {
-                piece(reply).with_context(|| failed("look at", key)).map(Some).map_err(Failure::Broken)
+            Ok(response) => {
+                piece(response).with_context(|| failed("look at", key)).map(Some).map_err(Failure::Broken)
             }
             Err(error) if code(&error) == Some("HTTP 404") => Ok(None),
             Err(error) => Err(aws::failure(failed("look at", key), error)),
@@ -107,7 +109,7 @@ impl Store {
         match self.client.send(call).await {
             // A copy takes its time, and S3 may answer 200 before it knows that it failed:
             // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
-            Ok(reply) if String::from_utf8_lossy(&reply.body).contains("<Error>") => {
+            Ok(response) if String::from_utf8_lossy(&response.body).contains("<Error>") => {
                 Err(Failure::Busy(anyhow!("{}: S3 failed after its answer had begun", failed("copy", &key))))
             }
             Ok(_) => Ok(true),
@@ -153,8 +155,8 @@ fn code(error: &Refusal) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 
-fn piece(reply: Reply) -> anyhow::Result<Piece> {
-    let Reply { headers, body } = reply;
+fn piece(response: Response) -> anyhow::Result<Piece> {
+    let Response { headers, body } = response;
     let header = |name: &str| headers.get(name).map(String::as_str);
     // `bytes 0-131071/4823000`; where all of it came, there is no range.
     let size = header("content-range").and_then(|range| range.rsplit_once('/')).map(|(_, size)| size);

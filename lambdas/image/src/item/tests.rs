@@ -35,7 +35,7 @@ fn a_record_comes_back_from_its_item() {
 
 #[test]
 fn a_name_that_would_be_refused_today_is_read_as_it_was_taken() {
-    let (file_name, record) = (FileName::kept("12:30 \u{3164}."), testing::record());
+    let (file_name, record) = (FileName::stored("12:30 \u{3164}."), testing::record());
     let record = Record { file_name: file_name.unwrap(), ..record };
     check_round_trip(&record);
     let metadata: HashMap<_, _> = metadata::pairs(&record).into_iter().collect();

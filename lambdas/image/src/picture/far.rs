@@ -12,8 +12,8 @@ pub struct Far {
     pub before: Vec<u8>,
 }
 
-/// Where the header is, of a file of which only the first bytes are here; nothing if it is here, is nowhere,
-/// or is of a format that has it in front.
+/// Where the header of a file is that these are the first bytes of. `None` if it is among them or nowhere, or if
+/// the format always has it in front.
 pub fn far(bytes: &[u8]) -> Option<Far> {
     match Format::of(bytes)? {
         Format::Avif | Format::Heic => {
