@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use api::answer::Reject;
+use api::reject::Reject;
 use api::routes::upload::base64 as ours;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT, URL_SAFE_NO_PAD};

@@ -3,7 +3,7 @@
 use contract::ROUTES;
 use http::Request;
 
-use crate::answer::{Problem, Reject};
+use crate::reject::{Problem, Reject};
 use crate::request::RequestExt;
 
 /// `POST /upload`, of routes that exist; whatever else a caller makes up is not for logs.

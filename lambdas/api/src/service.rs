@@ -11,8 +11,9 @@ use catalog::store::Store;
 use image::moment::now;
 use jiff::Timestamp;
 
-use crate::answer::{Answer, Answers, Reject};
+use crate::answer::{Answer, Answers};
 use crate::gateway::serve::serve;
+use crate::reject::Reject;
 use crate::request::Request;
 
 pub struct Service {

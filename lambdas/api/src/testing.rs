@@ -13,8 +13,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, Answers, Reject};
+use crate::answer::{Answer, Answers};
 use crate::gateway::event;
+use crate::reject::Reject;
 use crate::request::{Request, RequestExt};
 use crate::route;
 use crate::routes::delete::delete;

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use api::answer::{Answer, Reject};
+use api::answer::Answer;
+use api::reject::Reject;
 use api::request::{Request, RequestExt};
 use api::route;
 use api::routes::delete::delete;

@@ -16,7 +16,8 @@ use catalog::log::Line;
 use jiff::Timestamp;
 
 use super::find;
-use crate::answer::{Answer, Reject};
+use crate::answer::Answer;
+use crate::reject::Reject;
 use crate::request::Request;
 use crate::service::Service;
 

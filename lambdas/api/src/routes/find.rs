@@ -6,7 +6,7 @@ use image::record::{Record, parse_image_id};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::answer::{Problem, Reject};
+use crate::reject::{Problem, Reject};
 use crate::request::{Request, RequestExt};
 use crate::service::Service;
 

@@ -7,7 +7,8 @@ use http::StatusCode;
 use image::wire::{Image, ImageList};
 use jiff::Timestamp;
 
-use crate::answer::{Answer, Reject};
+use crate::answer::Answer;
+use crate::reject::Reject;
 use crate::request::Request;
 use crate::service::Service;
 

@@ -6,7 +6,8 @@ use image::wire::AnyImage;
 use jiff::Timestamp;
 
 use super::find;
-use crate::answer::{Answer, Reject};
+use crate::answer::Answer;
+use crate::reject::Reject;
 use crate::request::Request;
 use crate::service::Service;
 

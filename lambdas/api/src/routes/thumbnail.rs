@@ -4,7 +4,8 @@ use catalog::log::Line;
 use jiff::Timestamp;
 
 use super::find;
-use crate::answer::{Answer, Problem, Reject};
+use crate::answer::Answer;
+use crate::reject::{Problem, Reject};
 use crate::request::{Request, RequestExt};
 use crate::service::Service;
 

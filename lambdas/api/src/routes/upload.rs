@@ -23,7 +23,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use self::wanted::{Announced, Inline, Wanted};
-use crate::answer::{Answer, IDEMPOTENCY_KEY, Problem, Reject};
+use crate::answer::Answer;
+use crate::reject::{IDEMPOTENCY_KEY, Problem, Reject};
 use crate::request::{Request, RequestExt};
 use crate::service::Service;
 

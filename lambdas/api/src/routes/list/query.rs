@@ -9,7 +9,7 @@ use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::answer::Reject;
+use crate::reject::Reject;
 use crate::request::{Request, RequestExt};
 
 const DEFAULT_LIMIT: usize = 50;

@@ -4,7 +4,7 @@
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 use base64::{DecodeError, Engine};
 
-use crate::answer::Reject;
+use crate::reject::Reject;
 
 const FIELD: &str = "data";
 

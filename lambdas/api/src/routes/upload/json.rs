@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use super::base64;
 use super::wanted::{ANY_BYTES, Announced, Inline, Wanted, known_format};
-use crate::answer::{Problem, Reject};
 use crate::gateway::text::{string_value, unescape, without};
+use crate::reject::{Problem, Reject};
 
 /// The fields as they came, so that each can be blamed by name.
 type Fields<'a> = UploadRequest<&'a RawValue, &'a RawValue>;

@@ -9,7 +9,7 @@ use image::file_name::{self, FileName};
 
 use super::wanted::{ANY_BYTES, Inline, Wanted, known_format};
 use super::{base64, json};
-use crate::answer::{Problem, Reject};
+use crate::reject::{Problem, Reject};
 use crate::request::{Body, Request, RequestExt};
 
 const JSON_TYPE: &str = "application/json";

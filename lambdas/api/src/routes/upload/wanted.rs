@@ -7,7 +7,7 @@ use image::file_name::FileName;
 use image::format::Format;
 use image::picture;
 
-use crate::answer::{Problem, Reject};
+use crate::reject::{Problem, Reject};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wanted {
