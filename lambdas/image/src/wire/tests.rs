@@ -15,7 +15,8 @@ where
 {
     let json = serde_json::to_value(value).unwrap();
     let openapi = schema::openapi();
-    schema::check(&openapi, &json!({ "$ref": format!("#/components/schemas/{name}") }), &json, name);
+    let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+    assert_eq!(schema::check(&openapi, &schema, &json, name), Ok(()));
     if has_all {
         let documented = openapi["components"]["schemas"][name]["properties"].as_object().unwrap().keys();
         let missing: Vec<_> = documented.filter(|property| json.get(property).is_none()).collect();
@@ -52,6 +53,35 @@ fn an_image_is_as_openapi_says() {
     for format in Format::ALL {
         check("MediaType", &format, false);
     }
+}
+
+#[test]
+fn what_is_not_as_openapi_says_is_found() {
+    let openapi = schema::openapi();
+    let is_right = |image: &Value| {
+        schema::check(&openapi, &json!({ "$ref": "#/components/schemas/Image" }), image, "Image").is_ok()
+    };
+    let image = serde_json::to_value(Image::new(whole(), links()).unwrap()).unwrap();
+    assert!(is_right(&image));
+    for (name, wrong) in [
+        ("size", json!(0)),
+        ("size", json!("3")),
+        ("status", json!("pending")),
+        ("contentType", json!("text/html")),
+        ("sha256", json!("ab")),
+        ("uploadedAt", json!("today")),
+        ("downloadUrl", json!("/")),
+        ("orientation", json!(9)),
+        ("thumbnails", json!([{ "url": "https://example.com", "width": 1, "height": 1 }])),
+        ("new", json!(1)),
+    ] {
+        let mut image = image.clone();
+        image[name] = wrong;
+        assert!(!is_right(&image), "{image}");
+    }
+    let mut image = image;
+    image.as_object_mut().unwrap().remove("width");
+    assert!(!is_right(&image));
 }
 
 #[test]
@@ -103,15 +133,30 @@ fn any_image_is_told_by_its_status_and_what_was_deleted_by_nothing() {
     }
 }
 
-/// Documentation is read by people and tried by them, so what it shows is what there is.
+/// Reads an example of the documentation, and writes it as it was.
+#[track_caller]
+fn check_example<T: Serialize + DeserializeOwned>(openapi: &Value, operation: &str, place: &str) {
+    let content = openapi.pointer(&format!("/paths/{operation}")).unwrap_or_else(|| panic!("no {operation}"));
+    let example = content.pointer(&format!("/content/application~1json/{place}"));
+    let example = example.unwrap_or_else(|| panic!("no {place} of {operation}"));
+    let value: T = serde_json::from_value(example.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&value).unwrap(), *example);
+}
+
 #[test]
 fn the_examples_in_openapi_are_of_these_types() {
     let openapi = schema::openapi();
-    let example =
-        |path: &str| -> Value { openapi.pointer(path).unwrap_or_else(|| panic!("no {path}")).clone() };
-    let shown = "/paths/~1images~1{imageId}/get/responses/200/content/application~1json/examples";
-    for name in ["ready", "pending", "rejected"] {
-        let image: AnyImage = serde_json::from_value(example(&format!("{shown}/{name}/value"))).unwrap();
-        assert_eq!(matches!(image, AnyImage::Ready(_)), name == "ready");
+    for name in ["inline", "announced"] {
+        let place = format!("examples/{name}/value");
+        check_example::<UploadRequest>(&openapi, "~1upload/post/requestBody", &place);
+    }
+    let uploaded = "~1upload/post/responses/201";
+    check_example::<Image>(&openapi, uploaded, "examples/ready/value");
+    check_example::<PendingImage>(&openapi, uploaded, "examples/pending/value");
+    check_example::<ImageList>(&openapi, "~1list/get/responses/200", "example");
+    let shown = "~1images~1{imageId}/get/responses/200";
+    check_example::<Image>(&openapi, shown, "examples/ready/value");
+    for name in ["pending", "rejected"] {
+        check_example::<UnfinishedImage>(&openapi, shown, &format!("examples/{name}/value"));
     }
 }

@@ -10,27 +10,20 @@ pub(super) fn openapi() -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Panics where `value`, which is at `place`, is not what `schema` says.
-#[track_caller]
-pub(super) fn check(openapi: &Value, schema: &Value, value: &Value, place: &str) {
-    if let Err(error) = judge(openapi, schema, value, place) {
-        panic!("{error}");
-    }
-}
-
-fn judge(openapi: &Value, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
+/// Whether `value`, which is at `place`, is what `schema` says, and if not, why.
+pub(super) fn check(openapi: &Value, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
     for (keyword, wanted) in schema.as_object().ok_or("a schema is an object")? {
         let is_met = match keyword.as_str() {
             "description" | "examples" | "example" => true,
             "$ref" => {
                 let path = wanted.as_str().and_then(|path| path.strip_prefix('#')).unwrap_or_default();
                 let schema = openapi.pointer(path).unwrap_or_else(|| panic!("no {wanted}"));
-                judge(openapi, schema, value, place)?;
+                check(openapi, schema, value, place)?;
                 true
             }
             "oneOf" => {
                 let alternatives = wanted.as_array().into_iter().flatten();
-                alternatives.filter(|schema| judge(openapi, schema, value, place).is_ok()).count() == 1
+                alternatives.filter(|schema| check(openapi, schema, value, place).is_ok()).count() == 1
             }
             "type" => match wanted.as_array() {
                 Some(types) => types.iter().any(|wanted| is_of(value, wanted)),
@@ -47,7 +40,7 @@ fn judge(openapi: &Value, schema: &Value, value: &Value, place: &str) -> Result<
             "properties" => {
                 for (name, schema) in wanted.as_object().into_iter().flatten() {
                     if let Some(value) = value.get(name) {
-                        judge(openapi, schema, value, &format!("{place}.{name}"))?;
+                        check(openapi, schema, value, &format!("{place}.{name}"))?;
                     }
                 }
                 true
@@ -59,13 +52,13 @@ fn judge(openapi: &Value, schema: &Value, value: &Value, place: &str) -> Result<
                     if *wanted == Value::Bool(false) {
                         return Err(format!("{place} has {name}, which is not described"));
                     }
-                    judge(openapi, wanted, value, &format!("{place}.{name}"))?;
+                    check(openapi, wanted, value, &format!("{place}.{name}"))?;
                 }
                 true
             }
             "items" => {
                 for (index, value) in value.as_array().into_iter().flatten().enumerate() {
-                    judge(openapi, wanted, value, &format!("{place}[{index}]"))?;
+                    check(openapi, wanted, value, &format!("{place}[{index}]"))?;
                 }
                 true
             }
