@@ -339,7 +339,7 @@ impl Kept {
         }
     }
 
-    /// The calls that are on the condition of a status, as those of `index::arrival` are. Nothing if there
+    /// The calls that are on the condition of a status, as those of `index::arrival` are. `None` if there
     /// is more to say of one.
     fn arrived(&mut self, name: &str, condition: &str, asked: &Value) -> Option<Result<Value, Value>> {
         let values = &asked["ExpressionAttributeValues"];
