@@ -5,10 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
-use contract::{PUBLIC_OWNER, UPLOADS_PREFIX, attribute, index};
+use contract::{PUBLIC_OWNER, attribute, index};
+use image::digest::Sha256;
+use image::facts::{Derived, Facts};
+use image::file_name::FileName;
+use image::format::Format;
+use image::item::{self, Value};
+use image::position::Position;
+use image::record::Record;
+use image::status::Status;
+use image::thumbnails::{Thumbnail, Thumbnails};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
+use uuid::Uuid;
 
 /// A Query reads by the 4 KB, for half a unit each if it need not be consistent:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>.
@@ -56,7 +66,7 @@ impl Table {
         let mut last_day = String::new();
         for place in 0..images {
             let age = apart * i32::try_from(images - 1 - place).unwrap_or(i32::MAX);
-            let image = Image::new(place, &format!("{:.3}", newest - age));
+            let image = Image::new(place, newest - age);
             image.order[..10].clone_into(&mut last_day);
             partitions.entry(last_day.clone()).or_insert(place..place).end = place + 1;
             made.push(image);
@@ -113,36 +123,50 @@ impl Table {
 }
 
 impl Image {
-    fn new(place: usize, at: &str) -> Image {
-        let id = format!("019aaf2c-0000-7000-8000-{place:012x}");
-        let order = format!("{at}#{id}");
-        let size = (100_000 + 7919 * (place % 100)).to_string();
-        let item = json!({
-            attribute::IMAGE_ID: { "S": id },
-            attribute::FILE_NAME: { "S": format!("夏の旅行 2026 ({place:06}).jpg") },
-            attribute::CONTENT_TYPE: { "S": "image/jpeg" },
-            attribute::SIZE: { "N": size },
-            attribute::WIDTH: { "N": "4032" },
-            attribute::HEIGHT: { "N": "3024" },
-            attribute::SHA256: { "S": format!("{place:064x}") },
-            attribute::S3_OBJECT_KEY: { "S": format!("{UPLOADS_PREFIX}{id}.jpg") },
-            attribute::IMAGE_STATUS: { "S": "ready" },
-            attribute::CREATED_AT: { "S": at },
-            attribute::UPLOAD_DATE: { "S": at[..10] },
-            attribute::UPLOAD_ORDER: { "S": order },
-            attribute::OWNER: { "S": PUBLIC_OWNER },
-            attribute::THUMBNAILS: { "S": "webp:160=160x120/4996,480=480x360/26508,1280=1280x960/118028" },
-            attribute::THUMB_HASH: { "S": "1QcSHQRnh493V4dIh4eXh1h4kJUI" },
-            attribute::CAPTURED_AT: { "S": "2026-11-20T10:11:12+09:00" },
-            attribute::CAMERA: { "S": "FUJIFILM X100V" },
-            attribute::ORIENTATION: { "N": "1" },
+    fn new(place: usize, at: Timestamp) -> Image {
+        let record = record(place, at);
+        let position = Position { at, image_id: record.image_id };
+        let item = item::attributes(&record).into_iter().map(|(name, value)| match value {
+            Value::Text(text) => (name.to_owned(), json!({ "S": text })),
+            Value::Number(number) => (name.to_owned(), json!({ "N": number.to_string() })),
         });
+        let item = serde_json::Value::Object(item.collect());
         let key = json!({
-            attribute::IMAGE_ID: { "S": id },
+            attribute::IMAGE_ID: { "S": record.image_id.to_string() },
             attribute::OWNER: { "S": PUBLIC_OWNER },
-            attribute::UPLOAD_ORDER: { "S": order },
+            attribute::UPLOAD_ORDER: { "S": position.to_string() },
         });
-        Image { order, item: item.to_string(), key: key.to_string() }
+        Image { order: position.to_string(), item: item.to_string(), key: key.to_string() }
+    }
+}
+
+/// What a camera of today makes, with its thumbnails.
+fn record(place: usize, at: Timestamp) -> Record {
+    let thumbnail = |edge, height, size| Thumbnail { edge, width: edge, height, size };
+    Record {
+        image_id: Uuid::from_u128(0x019a_af2c_0000_7000_8000_0000_0000_0000 + place as u128),
+        file_name: FileName::stored(&format!("夏の旅行 2026 ({place:06}).jpg")).expect("this is a name"),
+        format: Format::Jpeg,
+        size: 100_000 + 7919 * (place as u64 % 100),
+        sha256: Sha256::parse(&format!("{place:064x}")),
+        created_at: at,
+        status: Status::ready(4032, 3024, at),
+        derived: Some(Derived {
+            thumbnails: Thumbnails {
+                format: Format::WebP,
+                all: vec![
+                    thumbnail(160, 120, 4996),
+                    thumbnail(480, 360, 26_508),
+                    thumbnail(1280, 960, 118_028),
+                ],
+            },
+            thumb_hash: Some("1QcSHQRnh493V4dIh4eXh1h4kJUI".to_owned()),
+            facts: Facts {
+                captured_at: Some("2026-11-20T10:11:12+09:00".to_owned()),
+                camera: Some("FUJIFILM X100V".to_owned()),
+                orientation: Some(1),
+            },
+        }),
     }
 }
 

@@ -3,18 +3,15 @@
 
 #![no_main]
 
+use api::reject::Reject;
+use api::routes::upload::base64 as ours;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT, URL_SAFE_NO_PAD};
-use catalog::answer::Reject;
 use libfuzzer_sys::fuzz_target;
-
-// `upload` is a program and has no library, so its decoder is compiled in here.
-#[path = "../../lambdas/upload/src/payload.rs"]
-mod payload;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut buffer = bytes.to_vec();
-    let quick = payload::decode_once(&mut buffer).map(|length| &buffer[..length]);
+    let quick = ours::decode_once(&mut buffer).map(|length| &buffer[..length]);
     if let Ok(thorough) = STANDARD_PAD_INDIFFERENT.decode(bytes) {
         assert_eq!(quick, Ok(thorough.as_slice()));
     }
@@ -32,9 +29,9 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// As the function does it: of a `data:` URL, its type too.
 fn decode(data: &[u8]) -> Result<(Option<String>, Vec<u8>), Reject> {
-    let (declared, start) = payload::unwrap(data)?;
+    let (declared, start) = ours::unwrap(data)?;
     let mut base64 = data[start..].to_vec();
-    let length = payload::decode(&mut base64)?;
+    let length = ours::decode(&mut base64)?;
     base64.truncate(length);
     Ok((declared.map(str::to_owned), base64))
 }

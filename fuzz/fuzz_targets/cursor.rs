@@ -3,18 +3,15 @@
 
 #![no_main]
 
+use api::gateway::event;
+use api::routes::list::query;
 use catalog::cursor;
 use catalog::listing::{Listing, Order, Scope};
-use catalog::record::Position;
-use gateway::request::Request;
+use image::position::Position;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 use uuid::Uuid;
-
-// `list` is a program and has no library, so its parser is compiled in here.
-#[path = "../../lambdas/list/src/query.rs"]
-mod query;
 
 fuzz_target!(|bytes: &[u8]| {
     let all = Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst };
@@ -32,10 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
         values.as_array_mut().expect("made one line above").push(value.into());
     }
     let event = json!({ "multiValueQueryStringParameters": queries });
-    let Ok(asked) = query::parse(&Request::parse(event.to_string().into_bytes())) else { return };
-    assert!((1..=200).contains(&asked.limit));
-    let _ = asked.listing.partition();
-    if let Some(bounds) = asked.listing.bounds(asked.after) {
+    let Ok(wanted) = query::parse(&event::read(event.to_string().into_bytes())) else { return };
+    assert!((1..=200).contains(&wanted.limit));
+    let _ = wanted.listing.partition();
+    if let Some(bounds) = wanted.listing.bounds(wanted.after) {
         assert!(bounds.low <= bounds.high);
     }
 });

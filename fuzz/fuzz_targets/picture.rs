@@ -2,7 +2,9 @@
 
 #![no_main]
 
-use catalog::picture::{Format, far, inspect};
+use image::format::Format;
+use image::picture::far::far;
+use image::picture::inspect;
 use libfuzzer_sys::fuzz_target;
 
 const MAX_PIXELS: u64 = 100_000_000;

@@ -3,23 +3,16 @@
 
 #![no_main]
 
-use catalog::file_name::FileName;
+use api::gateway::event;
+use api::request::{Body, RequestExt};
+use api::route;
+use api::routes::upload::parse::parse;
+use api::routes::upload::wanted::Wanted;
 use contract::INLINE_LIMIT;
-use gateway::request::Request;
+use image::file_name::FileName;
+use image::format::Format;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
-
-use crate::asked::Asked;
-
-// `upload` is a program and has no library, so its parser is compiled in here.
-#[path = "../../lambdas/upload/src/asked.rs"]
-mod asked;
-#[path = "../../lambdas/upload/src/json.rs"]
-mod json;
-#[path = "../../lambdas/upload/src/payload.rs"]
-mod payload;
-#[path = "../../lambdas/upload/src/request.rs"]
-mod request;
 
 const MAX: u64 = 10_000_000;
 const CONTENT_TYPES: [&str; 4] = ["application/json", "image/png", "application/octet-stream", "text/html"];
@@ -30,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     // The event is API Gateway's, and the body a stranger's.
     let Some((choice, body)) = bytes.split_first() else { return };
     let content_type = CONTENT_TYPES[usize::from(choice % 4)];
-    let event = |body: &str, is_base64: bool| {
+    let told = |body: &str, is_base64: bool| {
         json!({
             "httpMethod": "POST",
             "resource": "/upload",
@@ -40,24 +33,24 @@ fuzz_target!(|bytes: &[u8]| {
         })
     };
     let text = String::from_utf8_lossy(body);
-    let request = Request::parse(event(&text, false).to_string().into_bytes());
-    assert_eq!(request.body(), text.as_bytes(), "unescaped, a body is what it was");
-    assert_eq!(request.route().as_deref(), Some("POST /upload"));
-    read(event(&text, false).to_string().into_bytes());
-    read(event(&text, true).to_string().into_bytes());
+    let request = event::read(told(&text, false).to_string().into_bytes());
+    assert_eq!(*request.body(), Body::Text(text.as_bytes().to_vec()), "unescaped, a body is what it was");
+    assert_eq!(route::name(&request).as_deref(), Some("POST /upload"));
+    read(told(&text, false).to_string().into_bytes());
+    read(told(&text, true).to_string().into_bytes());
 });
 
-fn read(event: Vec<u8>) {
-    let request = Request::parse(event);
+fn read(bytes: Vec<u8>) {
+    let request = event::read(bytes);
     let _ = request.queries().count();
-    let Ok(asked) = request::parse(request, MAX) else { return };
-    let _ = asked.fingerprint();
-    let file_name = match asked {
-        Asked::Inline(inline) => {
+    let Ok(wanted) = parse(request, MAX) else { return };
+    let _ = wanted.fingerprint();
+    let file_name = match wanted {
+        Wanted::Inline(inline) => {
             assert!((1..=INLINE_LIMIT).contains(&inline.bytes.len()));
             inline.file_name
         }
-        Asked::Announced(announced) => {
+        Wanted::Announced(announced) => {
             assert!((1..=MAX).contains(&announced.size));
             announced.file_name
         }
@@ -70,6 +63,9 @@ fn check_name(file_name: &FileName) {
     let name = file_name.as_str();
     assert!((1..=255).contains(&name.len()) && !name.contains(['/', '\\']));
     assert_eq!(FileName::parse(name).unwrap().as_str(), name);
-    assert!(file_name.percent_encoded().is_ascii() && file_name.content_disposition().is_ascii());
-    assert!(!file_name.content_disposition().contains(|c: char| c.is_control()));
+    assert!(file_name.percent_encoded().is_ascii());
+    for format in Format::ALL {
+        let header = file_name.content_disposition(format);
+        assert!(header.is_ascii() && !header.contains(|c: char| c.is_control()));
+    }
 }

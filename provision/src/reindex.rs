@@ -2,8 +2,8 @@
 //!
 //! Records that are there stay as they are, so it may run while the service does, and be run again.
 
-use catalog::record::Record;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use image::metadata;
 use serde::Serialize;
 
 use crate::aws::{Aws, dynamodb, s3};
@@ -59,7 +59,7 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
 async fn index(aws: &Aws, names: &Names, key: String) -> anyhow::Result<Found> {
     let Some(object) = s3::objects::head(aws, names, key).await? else { return Ok(Found::Gone) };
     let lookup = |name: &str| object.metadata.get(name).map(String::as_str);
-    let Ok(record) = Record::from_object(&object.key, &object.content_type, object.size, lookup) else {
+    let Ok(record) = metadata::read(&object.key, &object.content_type, object.size, lookup) else {
         return Ok(Found::Unclear(object.key));
     };
     let written = dynamodb::put_if_absent(aws, names, &record).await?;

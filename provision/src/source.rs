@@ -162,7 +162,31 @@ mod tests {
             Function::ALL.into_iter().all(|function| shared.iter().all(|name| of(function).contains(name)))
         );
         assert!(of(Function::Process).contains("thumbnail") && !of(Function::List).contains("thumbnail"));
-        assert!(of(Function::Upload).contains("upload") && of(Function::Upload).contains("gateway"));
+        assert!(of(Function::Upload).contains("upload") && of(Function::Upload).contains("api"));
+    }
+
+    /// A crate of ours is found by its folder, so its name must be that of its folder, and no other crate's.
+    #[test]
+    fn a_crate_has_the_name_of_its_folder_everywhere() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let read = |path: &str| -> toml::Table {
+            std::fs::read_to_string(top.join(path).join("Cargo.toml")).unwrap().parse().unwrap()
+        };
+        let dependencies = read("")["workspace"]["dependencies"].as_table().unwrap().clone();
+        for folder in top.join("lambdas").read_dir().unwrap() {
+            let name = folder.unwrap().file_name().into_string().unwrap();
+            let manifest = read(&format!("lambdas/{name}"));
+            assert_eq!(manifest["package"]["name"].as_str(), Some(name.as_str()));
+            for kind in ["dependencies", "build-dependencies"] {
+                for (key, value) in manifest.get(kind).and_then(toml::Value::as_table).into_iter().flatten() {
+                    let is_ours = top.join("lambdas").join(key).is_dir();
+                    assert!(value.get("path").is_none(), "{name}: {key} is not of the workspace");
+                    let path = dependencies.get(key).and_then(|it| it.get("path")?.as_str());
+                    let expected = is_ours.then(|| format!("lambdas/{key}"));
+                    assert_eq!(path, expected.as_deref(), "{name}: {key}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -21,8 +21,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::answer::Reject;
 use crate::environment::Environment;
+use crate::failure::Failure;
 
 /// The image of a function holds one binary and no certificates, so the roots of Amazon Trust
 /// Services, which sign all of AWS's endpoints, are part of the binary.
@@ -97,7 +97,7 @@ fn trust(pem: &str) -> anyhow::Result<TrustStore> {
 }
 
 /// What a failed call means for the request that needed it: whether trying again may help.
-pub fn failure<E>(action: impl Display, error: SdkError<E, HttpResponse>) -> Reject
+pub fn failure<E>(action: impl Display, error: SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -120,7 +120,7 @@ where
         ),
         None => anyhow!("{action}: {}", DisplayErrorContext(error)),
     };
-    if passing { Reject::Busy(cause) } else { Reject::Internal(cause) }
+    if passing { Failure::Busy(cause) } else { Failure::Broken(cause) }
 }
 
 /// Refusals with a status below 500 that go away by themselves.
@@ -179,7 +179,7 @@ mod tests {
         }
         let (aws, calls) = testing::empty_aws();
         let (store, index) = (Store::new(&aws, "pictures"), Index::new(&aws, "records"));
-        let record = testing::record();
+        let record = image::testing::record();
         store.put(&record, "abc".into()).await.unwrap();
         index.put(&record).await.unwrap();
         for call in calls.all() {

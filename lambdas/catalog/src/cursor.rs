@@ -5,12 +5,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use image::digest::Sha256;
+use image::position::Position;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::digest::Sha256;
 use crate::listing::Listing;
-use crate::record::Position;
 
 /// Changes whenever what is below would be read differently.
 const VERSION: u8 = 1;

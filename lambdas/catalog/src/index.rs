@@ -1,6 +1,6 @@
-//! The images' records, in DynamoDB: one by one here, by the page in `page`, and the claims of
-//! idempotency keys, which lie in the same table, in `claim`, and what becomes of a record when its object
-//! arrives in `arrival`.
+//! The images' records, in DynamoDB. Here they are put, read and deleted one by one; `arrival` has what happens
+//! to one when its object is there, `page` reads them by the page, and `claim` has the claims of idempotency
+//! keys, which lie in the same table.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,14 +12,17 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use contract::{DELETING_OWNER, attribute};
+use image::item::{self, Value};
+use image::position::Position;
+use image::record::Record;
+use image::status::Status;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
+use crate::failure::Failure;
 use crate::listing::{Listing, Order, Scope};
-use crate::record::{Position, Record, Status, Value};
 
 mod arrival;
 pub mod claim;
@@ -28,8 +31,10 @@ pub mod page;
 const ATTEMPT: Duration = Duration::from_millis(1200);
 const OPERATION: Duration = Duration::from_secs(2);
 
+/// How long an idempotency key is remembered.
+const CLAIM_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// How long a deleted image's record stays: longer than any claim that was made before it.
-const TOMBSTONE_LIFE: SignedDuration = claim::LIFE.saturating_add(SignedDuration::from_hours(1));
+const TOMBSTONE_LIFE: SignedDuration = CLAIM_LIFE.saturating_add(SignedDuration::from_hours(1));
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -60,7 +65,7 @@ impl Index {
     }
 
     /// Writes the record of a new image, and returns the other one that was there already, if any.
-    pub async fn put(&self, record: &Record) -> Result<Option<Record>, Reject> {
+    pub async fn put(&self, record: &Record) -> Result<Option<Record>, Failure> {
         let item = to_item(record);
         let put = self
             .client
@@ -82,7 +87,7 @@ impl Index {
     }
 
     /// Reads a record as it is now.
-    pub async fn get(&self, image_id: Uuid) -> Result<Option<Record>, Reject> {
+    pub async fn get(&self, image_id: Uuid) -> Result<Option<Record>, Failure> {
         let get = self.client.get_item().table_name(&self.table).consistent_read(true);
         let got = get.key(attribute::IMAGE_ID, key(image_id)).send().await;
         let got = got.map_err(|error| aws::failure(format!("get record {image_id}"), error))?;
@@ -92,7 +97,7 @@ impl Index {
     /// Takes an image that clients can see, or one whose deletion broke off, out of every listing and
     /// every answer, and returns its record. Until that is buried, `OwnerIndex` has it under an owner of
     /// its own, where `provision` finds it.
-    pub async fn hide(&self, image_id: Uuid, now: Timestamp) -> Result<Option<Record>, Reject> {
+    pub async fn hide(&self, image_id: Uuid, now: Timestamp) -> Result<Option<Record>, Failure> {
         let update = self
             .client
             .update_item()
@@ -126,7 +131,7 @@ impl Index {
 
     /// Notes that a hidden image's object is gone. The record stays for a while, because whoever
     /// repeats the upload under its idempotency key must not bring the image back.
-    pub async fn bury(&self, record: &Record, now: Timestamp) -> Result<(), Reject> {
+    pub async fn mark_deleted(&self, record: &Record, now: Timestamp) -> Result<(), Failure> {
         let update = self
             .client
             .update_item()
@@ -150,7 +155,7 @@ impl Index {
     }
 
     /// Takes back the record of an image that could not be kept; one that is not there is fine.
-    pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
+    pub async fn delete(&self, record: &Record) -> Result<(), Failure> {
         let delete = self.client.delete_item().table_name(&self.table);
         let deleted = delete.key(attribute::IMAGE_ID, key(record.image_id)).send().await;
         deleted.map(drop).map_err(|error| aws::failure(format!("delete record {}", record.image_id), error))
@@ -172,7 +177,7 @@ impl Index {
 
 /// The record as an item of the table.
 pub fn to_item(record: &Record) -> Item {
-    record.attributes().into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
+    item::attributes(record).into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
 }
 
 fn value(value: Value) -> AttributeValue {
@@ -182,13 +187,13 @@ fn value(value: Value) -> AttributeValue {
     }
 }
 
-fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Reject> {
+fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Failure> {
     let record = item.context("DynamoDB returned no item").and_then(from_item);
-    record.with_context(|| format!("read record {image_id}")).map_err(Reject::Internal)
+    record.with_context(|| format!("read record {image_id}")).map_err(Failure::Broken)
 }
 
 fn from_item(item: &Item) -> anyhow::Result<Record> {
-    Record::from_attributes(|name| text(item, name))
+    item::read(|name| text(item, name))
 }
 
 /// An attribute's text or number, as text.
@@ -229,66 +234,69 @@ mod tests {
 
     use super::*;
     use crate::testing::world::World;
-    use crate::testing::{self, aws, empty_aws};
+    use crate::testing::{aws, empty_aws};
 
     pub(super) fn wire(record: &Record) -> Json {
         let pair = |(name, value): (&str, Value)| match value {
             Value::Text(text) => (name.to_owned(), json!({ "S": text })),
             Value::Number(number) => (name.to_owned(), json!({ "N": number.to_string() })),
         };
-        record.attributes().into_iter().map(pair).collect::<serde_json::Map<_, _>>().into()
+        item::attributes(record).into_iter().map(pair).collect::<serde_json::Map<_, _>>().into()
     }
 
     #[tokio::test]
     async fn a_record_is_put_only_where_none_is() {
         let (aws, calls) = empty_aws();
-        Index::new(&aws, "records").put(&testing::record()).await.unwrap();
+        Index::new(&aws, "records").put(&image::testing::record()).await.unwrap();
         let call = calls.all().remove(0).json();
         assert_eq!(call["ConditionExpression"], "attribute_not_exists(#id)");
         assert_eq!(call["ExpressionAttributeNames"], json!({ "#id": "ImageID" }));
-        assert_eq!(call["Item"], wire(&testing::record()));
+        assert_eq!(call["Item"], wire(&image::testing::record()));
     }
 
     #[tokio::test]
     async fn a_record_that_an_earlier_attempt_put_is_put_and_a_foreign_one_is_told() {
         let index = Index::new(&World::default().aws(), "records");
         for _ in 0..2 {
-            assert_eq!(index.put(&testing::record()).await.unwrap(), None);
+            assert_eq!(index.put(&image::testing::record()).await.unwrap(), None);
         }
-        let other = Record { size: 4, ..testing::record() };
-        assert_eq!(index.put(&other).await.unwrap(), Some(testing::record()));
+        let other = Record { size: 4, ..image::testing::record() };
+        assert_eq!(index.put(&other).await.unwrap(), Some(image::testing::record()));
     }
 
     #[tokio::test]
     async fn a_record_is_read_as_it_is_now() {
         let world = World::default();
         let index = Index::new(&world.aws(), "records");
-        assert_eq!(index.get(testing::record().image_id).await.unwrap(), None);
-        index.put(&testing::record()).await.unwrap();
-        assert_eq!(index.get(testing::record().image_id).await.unwrap(), Some(testing::record()));
+        assert_eq!(index.get(image::testing::record().image_id).await.unwrap(), None);
+        index.put(&image::testing::record()).await.unwrap();
+        assert_eq!(
+            index.get(image::testing::record().image_id).await.unwrap(),
+            Some(image::testing::record())
+        );
         let (aws, calls) = empty_aws();
-        Index::new(&aws, "records").get(testing::record().image_id).await.unwrap();
+        Index::new(&aws, "records").get(image::testing::record().image_id).await.unwrap();
         let call = calls.all().remove(0).json();
         assert_eq!(call["ConsistentRead"], true);
-        assert_eq!(call["Key"], json!({ "ImageID": { "S": testing::record().image_id.to_string() } }));
+        assert_eq!(call["Key"], json!({ "ImageID": { "S": image::testing::record().image_id.to_string() } }));
     }
 
     #[tokio::test]
     async fn a_deleted_record_is_hidden_first_and_buried_later() {
         let world = World::default();
         let index = Index::new(&world.aws(), "records");
-        let (now, id) = ("2026-11-23T05:00:00Z".parse().unwrap(), testing::record().image_id);
+        let (now, id) = ("2026-11-23T05:00:00Z".parse().unwrap(), image::testing::record().image_id);
         assert_eq!(index.hide(id, now).await.unwrap(), None);
-        index.put(&testing::record()).await.unwrap();
+        index.put(&image::testing::record()).await.unwrap();
         // Once more, as after a crash.
         for _ in 0..2 {
             let hidden = index.hide(id, now).await.unwrap().unwrap();
-            assert_eq!(hidden, Record { status: Status::Deleting, ..testing::record() });
+            assert_eq!(hidden, Record { status: Status::Deleting, ..image::testing::record() });
             assert!(world.listed().is_empty());
             assert_eq!(world.deleting(), [id.to_string()]);
         }
         for _ in 0..2 {
-            index.bury(&testing::record(), now).await.unwrap();
+            index.mark_deleted(&image::testing::record(), now).await.unwrap();
             assert_eq!(index.hide(id, now).await.unwrap(), None);
             assert!(world.listed().is_empty() && world.deleting().is_empty());
         }
@@ -298,11 +306,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_hides_and_buries_a_record_is_conditional() {
-        let (aws, calls) = aws(|_| (200, json!({ "Attributes": wire(&testing::record()) }).to_string()));
+        let (aws, calls) =
+            aws(|_| (200, json!({ "Attributes": wire(&image::testing::record()) }).to_string()));
         let index = Index::new(&aws, "records");
         let now = "2026-11-23T05:00:00Z".parse().unwrap();
-        index.hide(testing::record().image_id, now).await.unwrap();
-        index.bury(&testing::record(), now).await.unwrap();
+        index.hide(image::testing::record().image_id, now).await.unwrap();
+        index.mark_deleted(&image::testing::record(), now).await.unwrap();
         let [hide, bury] = <[_; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());
         assert_eq!(
             hide["ConditionExpression"],
@@ -313,7 +322,7 @@ mod tests {
             "SET #status = :deleting, #owner = :nobody, #order = :order REMOVE #date, #expires"
         );
         assert_eq!(hide["ExpressionAttributeValues"][":nobody"], json!({ "S": "#deleting" }));
-        let order = json!({ "S": format!("2026-11-23T05:00:00.000Z#{}", testing::record().image_id) });
+        let order = json!({ "S": format!("2026-11-23T05:00:00.000Z#{}", image::testing::record().image_id) });
         assert_eq!(hide["ExpressionAttributeValues"][":order"], order);
         assert_eq!(hide["ReturnValues"], "ALL_NEW");
         assert_eq!(
@@ -338,7 +347,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_cannot_be_read_is_our_failure() {
         let (aws, _) = aws(|_| (200, json!({ "Item": { "ImageID": { "S": "?" } } }).to_string()));
-        let error = Index::new(&aws, "records").get(testing::record().image_id).await.unwrap_err();
-        assert!(matches!(error, Reject::Internal(_)), "{error:?}");
+        let error = Index::new(&aws, "records").get(image::testing::record().image_id).await.unwrap_err();
+        assert!(matches!(error, Failure::Broken(_)), "{error:?}");
     }
 }

@@ -1,25 +1,17 @@
-//! The images of CloudPix, as the functions see them: what an image is, where its bytes and its
-//! record live, and how the answers look. Nothing here knows what carried a request: events belong
-//! to the function crates.
+//! Where images are kept: the bucket and the table, and nothing else. What an image is, is `image`'s; what a
+//! client asks and hears is `api`'s.
 //!
-//! The modules, in reading order: an image (`file_name`, `picture`, `digest`, `record`, `derived`), where it is
-//! kept (`store` is S3, `index` is DynamoDB), how it is listed (`listing`, `cursor`), what the client
-//! sees and hears (`view`, `answer`), what a function starts from (`environment`, `aws`), and what it
-//! says of each request (`log`).
+//! The modules, in reading order: where an image is kept (`store` is S3, `index` is DynamoDB), how images are
+//! listed (`listing`, `cursor`), how all of that fails (`failure`), what a function starts from (`environment`,
+//! `aws`), and what it says of each request (`log`).
 
-pub mod answer;
 pub mod aws;
 pub mod cursor;
-pub mod derived;
-pub mod digest;
 pub mod environment;
-pub mod file_name;
+pub mod failure;
 pub mod index;
 pub mod listing;
 pub mod log;
-pub mod picture;
-pub mod record;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod view;

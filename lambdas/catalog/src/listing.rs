@@ -2,10 +2,10 @@
 //! are computed, never taken from a client; `index` turns them into one Query.
 
 use contract::PUBLIC_OWNER;
+use image::moment::rfc3339;
+use image::position::Position;
 use jiff::Timestamp;
 use jiff::civil::Date;
-
-use crate::record::{Position, rfc3339};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
@@ -53,8 +53,8 @@ impl Listing {
         }
     }
 
-    /// The part of the index that is still to be read, or nothing: DynamoDB answers a range that ends
-    /// before it begins with an error.
+    /// The part of the index that is still to be read. `None` if that is empty: to DynamoDB, a range that
+    /// ends before it begins is an error.
     ///
     /// A bare moment sorts before every position of that moment (these go on with `#`), so it is an
     /// included lower bound as well as an excluded upper one. A position that must not be seen again

@@ -13,8 +13,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::answer::Answer;
-
 const NAMESPACE: &str = "CloudPix";
 
 /// Logs what went wrong outside of any request, with its whole chain of causes.
@@ -95,7 +93,7 @@ impl Line {
         self.causes.borrow_mut().push(format!("{error:#}"));
     }
 
-    /// Of an object that an event named: what became of it, or nothing if that failed.
+    /// Logs what became of an object that an event named; `None` if that failed.
     pub fn write_outcome(&self, outcome: Option<&'static str>) {
         let line = self.outcome_json(outcome, Timestamp::now());
         writeln!(std::io::stdout().lock(), "{line}").ok();
@@ -108,19 +106,21 @@ impl Line {
         line
     }
 
-    pub fn write(&self, answer: &Answer) {
-        let line = self.json(answer, Timestamp::now());
+    /// Logs a request that was answered with this status and, if that is a refusal or a failure, this kind of
+    /// problem.
+    pub fn write(&self, status: u16, problem: Option<&'static str>) {
+        let line = self.json(status, problem, Timestamp::now());
         writeln!(std::io::stdout().lock(), "{line}").ok();
     }
 
     /// The line, with the metrics that apply. A dimension has few values: one for each function, and
     /// one for each kind of problem.
-    pub fn json(&self, answer: &Answer, now: Timestamp) -> Value {
+    pub fn json(&self, status: u16, problem: Option<&'static str>, now: Timestamp) -> Value {
         let (mut line, metrics) = self.common();
         line["route"] = self.route.take().into();
-        line["status"] = answer.status.as_u16().into();
+        line["status"] = status.into();
         let mut directives = vec![by_function(&metrics)];
-        if let Some(problem) = answer.problem {
+        if let Some(problem) = problem {
             line["Reason"] = problem.into();
             line["Rejects"] = 1.into();
             directives.push(json!({
@@ -189,19 +189,13 @@ fn milliseconds(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
-    use http::{HeaderValue, StatusCode};
 
     use super::*;
-    use crate::answer::{Answers, Problem, Reject};
-
-    fn answers() -> Answers {
-        Answers::new(HeaderValue::from_static("*"))
-    }
 
     /// The line without what differs from run to run.
-    fn json(line: &Line, answer: &Answer) -> Value {
+    fn json(line: &Line, status: u16, problem: Option<&'static str>) -> Value {
         let now = "2026-11-23T04:05:06.789Z".parse().unwrap();
-        let mut json = line.json(answer, now);
+        let mut json = line.json(status, problem, now);
         for time in ["totalMs", "Latency", "s3PutMs"] {
             if let Some(time) = json.get_mut(time) {
                 assert!(time.as_f64().is_some_and(|time| (0.0..5000.0).contains(&time)), "{time}");
@@ -220,7 +214,7 @@ mod tests {
         line.uploaded();
         assert_eq!(line.timed("s3PutMs", async { 5 }).await, 5);
         assert_eq!(
-            json(&line, &answers().json(StatusCode::CREATED, &1)),
+            json(&line, 201, None),
             json!({
                 "level": "INFO",
                 "requestId": "request",
@@ -253,9 +247,8 @@ mod tests {
 
     #[test]
     fn a_refusal_counts_by_its_reason_and_a_failure_says_its_causes() {
-        let refused: Result<Answer, Reject> = Err(Reject::refused(Problem::TooManyPixels, "too many"));
         let line = Line::new("request", "cloudpix-upload", false);
-        let refused = json(&line, &answers().settle(refused, &line));
+        let refused = json(&line, 422, Some("too-many-pixels"));
         assert_eq!((&refused["level"], &refused["status"]), (&json!("INFO"), &json!(422)));
         assert_eq!((&refused["Reason"], &refused["Rejects"]), (&json!("too-many-pixels"), &json!(1)));
         assert_eq!(
@@ -268,8 +261,8 @@ mod tests {
         );
         assert_eq!(refused.get("causes"), None);
 
-        let failed = Err(Reject::Busy(anyhow!("throttled").context("put record 7")));
-        let failed = json(&line, &answers().settle(failed, &line));
+        line.cause(&anyhow!("throttled").context("put record 7"));
+        let failed = json(&line, 503, Some("unavailable"));
         assert_eq!((&failed["level"], &failed["status"]), (&json!("ERROR"), &json!(503)));
         assert_eq!(
             (&failed["Reason"], &failed["causes"]),

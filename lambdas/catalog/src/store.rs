@@ -1,23 +1,23 @@
 //! The images' bytes, in S3. The bucket is private: objects come and go through these few calls, or
 //! through URLs that are signed here, without a call, for one object and a short time.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use contract::UPLOADS_PREFIX;
 use futures_util::future::try_join_all;
+use image::digest::Sha256;
+use image::format::Format;
+use image::link::{Link, Links, UploadLink};
+use image::metadata;
+use image::record::Record;
+use image::thumbnails::thumbnail_key;
 use jiff::Timestamp;
 
-use crate::answer::Reject;
 use crate::aws::{self, Aws, WARM_TIME};
-use crate::derived::thumbnail_key;
-use crate::digest::Sha256;
-use crate::picture::Format;
-use crate::record::Record;
+use crate::failure::Failure;
 use crate::store::client::{Call, Client};
 use crate::store::signer::{Headers, Signer};
-use crate::view::{Link, Links};
 
 mod client;
 pub mod object;
@@ -26,7 +26,7 @@ mod signer;
 /// How long a signed URL can be used, for an upload to begin or a download.
 pub const LINK_LIFE: Duration = Duration::from_mins(15);
 
-/// Of 10 s for a whole request, which may put an object, fail to put its record, and delete it again.
+/// A whole request has 10 s, in which it may put an object, fail to put its record, and delete it again.
 const ATTEMPT: Duration = Duration::from_millis(2500);
 const OPERATION: Duration = Duration::from_millis(3500);
 
@@ -35,13 +35,6 @@ pub struct Store {
     client: Client,
     signer: Signer,
     bucket: String,
-}
-
-/// A URL to PUT one object to, and the headers without which S3 refuses it.
-#[derive(Debug)]
-pub struct UploadLink {
-    pub link: Link,
-    pub headers: BTreeMap<String, String>,
 }
 
 impl Store {
@@ -62,7 +55,7 @@ impl Store {
     }
 
     /// Stores an image that is not there yet. `bytes` are those that the record's checksum was made of.
-    pub async fn put(&self, record: &Record, bytes: Bytes) -> Result<(), Reject> {
+    pub async fn put(&self, record: &Record, bytes: Bytes) -> Result<(), Failure> {
         let sha256 = record.sha256.unwrap_or_else(|| Sha256::of(&bytes));
         let mut headers = headers(record, Some(sha256));
         headers.push(("content-disposition".into(), record.file_name.content_disposition(record.format)));
@@ -80,30 +73,30 @@ impl Store {
     }
 
     /// Deletes an image's object; one that is not there is fine.
-    pub async fn delete(&self, record: &Record) -> Result<(), Reject> {
+    pub async fn delete(&self, record: &Record) -> Result<(), Failure> {
         self.delete_key(&record.object_key()).await
     }
 
     /// Deletes an image's object and its thumbnails.
-    pub async fn delete_all(&self, record: &Record) -> Result<(), Reject> {
+    pub async fn delete_all(&self, record: &Record) -> Result<(), Failure> {
         let thumbnails = record.thumbnails();
         let keys = thumbnails.map(|(edge, format)| thumbnail_key(record.image_id, edge, format));
         let keys: Vec<_> = keys.chain([record.object_key()]).collect();
         try_join_all(keys.iter().map(|key| self.delete_key(key))).await.map(drop)
     }
 
-    async fn delete_key(&self, key: &str) -> Result<(), Reject> {
+    async fn delete_key(&self, key: &str) -> Result<(), Failure> {
         let deleted = self.client.send(without_body("DELETE", format!("/{key}"))).await;
         deleted.map(drop).map_err(|error| aws::failure(format!("delete object {key}"), error))
     }
 
     /// Signs a PUT of exactly the announced bytes: type, length, metadata and, if known, the checksum
     /// are part of the signature, and so is that nothing may be there yet.
-    pub fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Reject> {
+    pub fn upload_link(&self, record: &Record, now: Timestamp) -> Result<UploadLink, Failure> {
         let mut headers = headers(record, record.sha256);
         headers.push(("content-length".into(), record.size.to_string()));
         let url = self.signer.url("PUT", &path(record), None, &headers, now, LINK_LIFE);
-        let url = url.map_err(Reject::Internal)?;
+        let url = url.map_err(Failure::Broken)?;
         let headers = headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
         Ok(UploadLink { link: link(url, now), headers })
     }
@@ -152,7 +145,7 @@ fn headers(record: &Record, sha256: Option<Sha256>) -> Headers {
         ("if-none-match".into(), "*".to_owned()),
     ]);
     headers.extend(sha256.map(|sha256| ("x-amz-checksum-sha256".into(), sha256.base64())));
-    let metadata = record.metadata().into_iter();
+    let metadata = metadata::pairs(record).into_iter();
     headers.extend(metadata.map(|(name, value)| (format!("x-amz-meta-{name}").into(), value)));
     headers
 }
@@ -163,8 +156,9 @@ fn link(url: String, now: Timestamp) -> Link {
 
 #[cfg(test)]
 mod tests {
+    use image::status::Status;
+
     use super::*;
-    use crate::record::Status;
     use crate::testing::{self, Calls, aws, empty_aws, s3_error};
 
     fn now() -> Timestamp {
@@ -172,7 +166,7 @@ mod tests {
     }
 
     fn pending(sha256: bool) -> Record {
-        let record = testing::record();
+        let record = image::testing::record();
         let sha256 = record.sha256.filter(|_| sha256);
         Record { sha256, status: Status::Pending { expires_at: now() }, ..record }
     }
@@ -226,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn a_download_url_names_the_file_and_needs_no_header() {
         let (store, calls) = store();
-        let url = store.download_link(&testing::record(), now()).url;
+        let url = store.download_link(&image::testing::record(), now()).url;
         assert!(url.starts_with(
             "https://pictures.s3.ap-northeast-1.amazonaws.com/uploads/019aaf2c-0000-7000-8000-000000000001.png?"
         ));
@@ -241,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn an_object_says_what_it_is_and_is_hashed_once() {
         let (store, calls) = store();
-        store.put(&testing::record(), "abc".into()).await.unwrap();
+        store.put(&image::testing::record(), "abc".into()).await.unwrap();
         let call = calls.all().remove(0);
         for (name, value) in [
             ("content-type", "image/png"),
@@ -268,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn an_object_that_an_earlier_attempt_stored_is_stored() {
         let (aws, _) = aws(|_| (412, s3_error("PreconditionFailed")));
-        Store::new(&aws, "pictures").put(&testing::record(), "abc".into()).await.unwrap();
+        Store::new(&aws, "pictures").put(&image::testing::record(), "abc".into()).await.unwrap();
     }
 
     #[tokio::test]
@@ -287,8 +281,8 @@ mod tests {
             [(Some("3HL4+k.qtJ/_-"), Some("versionId=3HL4%2Bk%2EqtJ%2F%5F%2D")), (None, None)]
         {
             let (aws, calls) = there(version);
-            let (store, key) = (Store::new(&aws, "pictures"), testing::record().object_key());
-            let piece = store.look(&key).await.unwrap().unwrap();
+            let (store, key) = (Store::new(&aws, "pictures"), image::testing::record().object_key());
+            let piece = store.head(&key).await.unwrap().unwrap();
             assert_eq!((piece.size, piece.version.as_deref()), (3, version));
             assert_eq!(piece.modified_at, Some("2026-11-23T05:00:00Z".parse().unwrap()));
             store.discard(&key, &piece).await.unwrap();
@@ -299,10 +293,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_failure(result: Result<(), Reject>, busy: bool, cause: &str) {
+    fn check_failure(result: Result<(), Failure>, busy: bool, cause: &str) {
         match result.unwrap_err() {
-            Reject::Busy(error) if busy => assert_eq!(error.to_string(), cause),
-            Reject::Internal(error) if !busy => assert_eq!(error.to_string(), cause),
+            Failure::Busy(error) if busy => assert_eq!(error.to_string(), cause),
+            Failure::Broken(error) if !busy => assert_eq!(error.to_string(), cause),
             other => panic!("{other:?}"),
         }
     }
@@ -319,7 +313,7 @@ mod tests {
             (404, "NoSuchBucket", false, 1),
         ] {
             let (aws, calls) = aws(move |_| (status, s3_error(code)));
-            let result = Store::new(&aws, "pictures").delete(&testing::record()).await;
+            let result = Store::new(&aws, "pictures").delete(&image::testing::record()).await;
             check_failure(result, busy, &format!("{key}: {code}: of the test (request id unknown)"));
             assert_eq!(calls.all().len(), attempts, "{code}");
         }

@@ -9,16 +9,10 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use http::StatusCode;
-use uuid::Uuid;
 
 use crate::aws::Aws;
-use crate::derived::{Derived, Thumbnail, Thumbnails};
-use crate::digest::Sha256;
-use crate::file_name::FileName;
-use crate::picture::Format;
-use crate::record::{Record, Status};
 
 pub mod world;
 
@@ -96,8 +90,8 @@ impl HttpConnector for Transport {
         let call = Call { name, uri: request.uri().to_owned(), headers, body };
         let Reply { status, headers, body } = (self.script)(&call);
         self.calls.push(call);
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = HttpResponse::new(status.into(), SdkBody::from(body));
+        let status = StatusCode::try_from(status).unwrap_or_else(|_| panic!("{status} is no status"));
+        let mut response = HttpResponse::new(status, SdkBody::from(body));
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }
@@ -132,34 +126,4 @@ pub fn dynamodb_error(code: &str) -> String {
 /// An error as S3 words it.
 pub fn s3_error(code: &str) -> String {
     format!("<Error><Code>{code}</Code><Message>of the test</Message><RequestId>1</RequestId></Error>")
-}
-
-/// A ready image of 3 x 2 pixels, named 写真.png.
-pub fn record() -> Record {
-    let ready_at = jiff::Timestamp::from_millisecond(1_795_406_706_789).unwrap_or_default();
-    Record {
-        image_id: Uuid::from_u128(0x019a_af2c_0000_7000_8000_0000_0000_0001),
-        file_name: FileName::parse("写真.png").unwrap_or_else(|_| unreachable!("this is a name")),
-        format: Format::Png,
-        size: 3,
-        sha256: Some(Sha256::of(b"abc")),
-        created_at: ready_at,
-        status: Status::ready(3, 2, ready_at),
-        derived: None,
-    }
-}
-
-/// What may be made of an image of 300 x 200 pixels.
-pub fn derived() -> Derived {
-    let thumbnail = |edge, width, height, size| Thumbnail { edge, width, height, size };
-    Derived {
-        thumbnails: Thumbnails {
-            format: Format::WebP,
-            all: vec![thumbnail(160, 160, 107, 5123), thumbnail(480, 300, 200, 20111)],
-        },
-        thumb_hash: Some("1QcSHQRnh493V4dIh4eXh1h4kJUI".to_owned()),
-        captured_at: Some("2026-11-20T10:11:12+09:00".to_owned()),
-        camera: Some("FUJIFILM X100V".to_owned()),
-        orientation: Some(6),
-    }
 }

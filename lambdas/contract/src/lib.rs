@@ -27,56 +27,29 @@ pub mod variable {
     pub const THUMBNAIL_QUALITY: &str = "CLOUDPIX_THUMBNAIL_QUALITY";
 }
 
-/// Attributes of an item of the table. The design is in ARCHITECTURE.md, "Data model".
+/// Those attributes of an item that `provision` builds keys and indexes of, or reads. The others are in
+/// `lambdas/image/src/item.rs` and, on claims, `lambdas/catalog/src/index/claim.rs`; the design is in
+/// ARCHITECTURE.md, "Data model".
 pub mod attribute {
     /// Partition key: a UUID of version 7 in lower case, or that of a claim (`CLAIM_PREFIX`).
     pub const IMAGE_ID: &str = "ImageID";
-    /// The caller's file name, any Unicode.
-    pub const FILE_NAME: &str = "FileName";
-    /// Media type read from the image's bytes.
-    pub const CONTENT_TYPE: &str = "ContentType";
-    /// Bytes.
-    pub const SIZE: &str = "Size";
-    /// Pixels.
-    pub const WIDTH: &str = "Width";
-    /// Pixels.
-    pub const HEIGHT: &str = "Height";
-    /// SHA-256 of the bytes, lower-case hexadecimal.
-    pub const SHA256: &str = "Sha256";
     /// Key of the object in the bucket.
     pub const S3_OBJECT_KEY: &str = "S3ObjectKey";
-    /// `pending`, `ready` or `rejected`; of what a client deleted, `deleting` and then `deleted`.
+    /// `pending`, `ready` or `rejected`; after a client deleted it, `deleting` and then `deleted`.
     pub const IMAGE_STATUS: &str = "ImageStatus";
-    /// When the record was made, RFC 3339 in UTC with milliseconds.
-    pub const CREATED_AT: &str = "CreatedAt";
     /// TTL in seconds since the epoch; on all records but those that are ready or being deleted, and
     /// on claims.
     pub const EXPIRES_AT: &str = "ExpiresAt";
     /// `YYYY-MM-DD` in UTC; set only in the write that makes the record ready.
     pub const UPLOAD_DATE: &str = "UploadDate";
-    /// `{RFC 3339 in UTC with milliseconds}#{ImageID}`; set together with `UploadDate`. Of a record that is
-    /// being deleted, when that began.
+    /// `{RFC 3339 in UTC with milliseconds}#{ImageID}`; set together with `UploadDate`. While a record is being
+    /// deleted, its moment is when that began.
     pub const UPLOAD_ORDER: &str = "UploadOrder";
-    /// Whose image it is; set together with `UploadDate`. Of a record that is being deleted,
-    /// `DELETING_OWNER`.
+    /// Whose image it is; set together with `UploadDate`. While a record is being deleted, `DELETING_OWNER`.
     pub const OWNER: &str = "Owner";
-    /// Of a rejected record: why, as a sentence for the client.
-    pub const REJECT_REASON: &str = "RejectReason";
-    /// Of a ready record whose thumbnails were made: `{format}:{edge}={width}x{height}/{bytes}` for
+    /// On a ready record whose thumbnails were made: `{format}:{edge}={width}x{height}/{bytes}` for
     /// each, parted by commas behind the format; empty where none can be made.
     pub const THUMBNAILS: &str = "Thumbnails";
-    /// A `ThumbHash` in base64; set together with `Thumbnails`.
-    pub const THUMB_HASH: &str = "ThumbHash";
-    /// When the picture was taken, as its EXIF says: RFC 3339, without an offset where EXIF has none.
-    pub const CAPTURED_AT: &str = "CapturedAt";
-    /// Make and model, as the picture's EXIF says.
-    pub const CAMERA: &str = "Camera";
-    /// EXIF's orientation, 1 to 8.
-    pub const ORIENTATION: &str = "Orientation";
-    /// On a claim: the id of the image that the key's first request is to make.
-    pub const CLAIMED_IMAGE_ID: &str = "ClaimedImageID";
-    /// On a claim: SHA-256 of what that request asked for.
-    pub const FINGERPRINT: &str = "Fingerprint";
 }
 
 /// Partition key of the claim on an `Idempotency-Key`: this and the key's SHA-256 in hexadecimal. No
@@ -168,7 +141,7 @@ impl Function {
     }
 }
 
-/// A method of the REST API and the function that answers it.
+/// A method of the REST API and the function that serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub method: &'static str,

@@ -1,43 +1,58 @@
-//! The function behind `GET /list` and `GET /images/{imageId}`: reads the environment, warms its
-//! connection, serves.
+//! The function that reads, and may do nothing else: lists, single images, and the way to thumbnails.
 
 use std::process::ExitCode;
 
-use catalog::answer::Answers;
-use catalog::aws::Aws;
-use catalog::environment::Environment;
-use catalog::index::Index;
-use catalog::log;
-use catalog::record::now;
-use catalog::store::Store;
-use gateway::serve::serve;
-
-use crate::handler::List;
-
-mod handler;
-mod query;
+use api::answer::Answer;
+use api::reject::Reject;
+use api::request::{Request, RequestExt};
+use api::route;
+use api::routes::list::list;
+use api::routes::show::show;
+use api::routes::thumbnail::thumbnail;
+use api::service::{self, Service};
+use catalog::log::Line;
+use contract::path;
+use jiff::Timestamp;
 
 // One request at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::failure(&error);
-            ExitCode::FAILURE
-        }
+    service::main(warm, routes).await
+}
+
+/// Links are signed without S3, so there is no connection to it.
+async fn warm(service: &Service) {
+    service.index.warm_for_listing().await;
+}
+
+async fn routes(service: &Service, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+    match (request.method().as_str(), request.resource()) {
+        ("GET", path::LIST) => list(service, request, line, now).await,
+        ("GET", path::IMAGE) => show(service, request, line, now).await,
+        ("GET", path::THUMBNAIL) => thumbnail(service, request, line, now).await,
+        _ => Err(route::refuse(&request)),
     }
 }
 
-async fn run() -> anyhow::Result<()> {
-    let environment = Environment::read()?;
-    let aws = Aws::new(&environment)?;
-    let list = List {
-        store: Store::new(&aws, &environment.bucket),
-        index: Index::new(&aws, &environment.table),
-        answers: Answers::new(environment.allow_origin),
-    };
-    // Links are signed without S3, so there is no connection to it.
-    list.index.warm_for_listing().await;
-    serve(async |request, line: &_| list.answer(&request, line, now()).await).await
+#[cfg(test)]
+mod tests {
+    use api::testing::{check_answer, check_routes, event, serve, service};
+    use catalog::testing::world::World;
+    use contract::Function;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn it_serves_its_routes_and_no_others() {
+        check_routes(Function::List, &routes);
+    }
+
+    proptest! {
+        #[test]
+        fn any_event_gets_an_answer(event in event()) {
+            let answer = serve(&service(&World::default().aws(), "https://pix.example"), &routes, event);
+            check_answer(&answer, &[200, 400, 404, 405]);
+        }
+    }
 }

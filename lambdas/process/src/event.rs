@@ -8,11 +8,11 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Event {
     #[serde(rename = "Records", default)]
-    records: Vec<Record>,
+    records: Vec<Notice>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Record {
+struct Notice {
     #[serde(rename = "eventName", default)]
     name: String,
     s3: Entity,
@@ -58,10 +58,10 @@ pub(crate) struct Arrival {
 }
 
 impl Event {
-    /// The new objects, each once. Of a key that is no UTF-8, what is not is replaced.
+    /// The new objects, each once. What is no UTF-8 in a key is replaced.
     pub(crate) fn arrivals(self) -> Vec<Arrival> {
         let mut arrivals: Vec<Arrival> = Vec::new();
-        for Record { name, s3 } in self.records {
+        for Notice { name, s3 } in self.records {
             // Keys come as in an HTML form: `+` is a space.
             let key = s3.object.key.replace('+', " ");
             let key = percent_decode_str(&key).decode_utf8_lossy().into_owned();

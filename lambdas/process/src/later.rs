@@ -5,65 +5,66 @@
 //! many objects, each kept as an old version, as fit in its time. What came by hand is meant. It gets a
 //! record of what it is, and is never deleted here.
 
-use catalog::answer::Reject;
+use catalog::failure::Failure;
 use catalog::log::Line;
-use catalog::record::{Record, metadata};
 use catalog::store::object::Piece;
+use image::metadata;
+use image::record::Record;
 
-use crate::arrival::RECENT;
+use crate::adopt::adopt;
+use crate::draft::RECENT;
 use crate::event::{Arrival, Way};
-use crate::handler::{Outcome, Process, Step};
+use crate::object::{self, has};
+use crate::step::{Outcome, Process, Step};
+use crate::thumbnails;
 
-impl Process {
-    /// Whether the object of a ready record is still the one that the record is of. What `process` or
-    /// `upload` has written says so, and other bytes do not.
-    pub(crate) async fn hold(&self, record: Record, arrival: &Arrival, line: &Line) -> Result<Step, Reject> {
-        let there = line.timed("s3HeadMs", self.store.look(&arrival.key)).await?;
-        match there {
-            Some(there) if !tells_of(&there, &record) => self.adopt(&arrival.key, Some(record), line).await,
-            _ if record.derived.is_some() => Ok(Step::End(Outcome::Unchanged)),
-            // This function copies an object that it finishes, and hears of that while it is still at work.
-            Some(there) if arrival.way == Way::Copied && self.is_recent(&there) => {
-                Ok(Step::End(Outcome::Unchanged))
-            }
-            _ => self.derive(&record, None, line).await,
+/// Finishes a ready image whose thumbnails are not there yet, and adopts an object that is not the one its record
+/// is of: what `process` or `upload` has written repeats the record's size and digest, and other bytes do not.
+pub(crate) async fn check_ready(
+    process: &Process,
+    record: Record,
+    arrival: &Arrival,
+    line: &Line,
+) -> Result<Step, Failure> {
+    let there = line.timed("s3HeadMs", process.store.head(&arrival.key)).await?;
+    match there {
+        Some(there) if !tells_of(&there, &record) => adopt(process, &arrival.key, Some(record), line).await,
+        _ if record.derived.is_some() => Ok(Step::End(Outcome::Unchanged)),
+        // This function copies an object that it finishes, and hears of that while it is still at work.
+        Some(there) if arrival.way == Way::Copied && is_recent(process, &there) => {
+            Ok(Step::End(Outcome::Unchanged))
         }
+        _ => thumbnails::derive(process, &record, None, line).await,
     }
+}
 
-    /// Looks at what is there although its record was rejected or deleted.
-    pub(crate) async fn late(&self, record: Record, arrival: &Arrival, line: &Line) -> Result<Step, Reject> {
-        let gone = Ok(Step::End(Outcome::Gone));
-        let Some(there) = line.timed("s3HeadMs", self.store.look(&arrival.key)).await? else {
-            // Thumbnails may have been made while the image was being deleted.
-            self.remove_thumbnails(&record, line).await?;
-            return gone;
-        };
-        // Of a version that came since, an event of its own tells.
-        if arrival.version.is_some() && arrival.version != there.version {
-            return gone;
-        }
-        if is_by_hand(&there, arrival) {
-            return self.adopt(&arrival.key, Some(record), line).await;
-        }
-        self.discard(&record, &there, line).await?;
-        self.remove_thumbnails(&record, line).await?;
-        gone
+/// Looks at what is there although its record was rejected or deleted.
+pub(crate) async fn check_settled(
+    process: &Process,
+    record: Record,
+    arrival: &Arrival,
+    line: &Line,
+) -> Result<Step, Failure> {
+    let gone = Ok(Step::End(Outcome::Gone));
+    let Some(there) = line.timed("s3HeadMs", process.store.head(&arrival.key)).await? else {
+        // Thumbnails may have been made while the image was being deleted.
+        thumbnails::remove(process, &record, line).await?;
+        return gone;
+    };
+    // A version that came since has an event of its own.
+    if arrival.version.is_some() && arrival.version != there.version {
+        return gone;
     }
+    if is_by_hand(&there, arrival) {
+        return adopt(process, &arrival.key, Some(record), line).await;
+    }
+    object::discard(process, &record, &there, line).await?;
+    thumbnails::remove(process, &record, line).await?;
+    gone
+}
 
-    /// Deletes an object that is not wanted. What was sent by a presigned URL has nobody to miss it, so
-    /// that nothing of it is kept; all else can be brought back like any deleted image.
-    pub(crate) async fn discard(&self, record: &Record, there: &Piece, line: &Line) -> Result<(), Reject> {
-        let key = record.object_key();
-        if has(there, metadata::FILE_NAME) && !has(there, metadata::UPLOADED_AT) {
-            line.timed("s3DeleteMs", self.store.discard(&key, there)).await
-        } else {
-            line.timed("s3DeleteMs", self.store.delete(record)).await
-        }
-    }
-
-    fn is_recent(&self, there: &Piece) -> bool {
-        there.modified_at.is_some_and(|at| (self.clock)().duration_since(at) < RECENT)
-    }
+fn is_recent(process: &Process, there: &Piece) -> bool {
+    there.modified_at.is_some_and(|at| (process.clock)().duration_since(at) < RECENT)
 }
 
 fn tells_of(there: &Piece, record: &Record) -> bool {
@@ -79,18 +80,16 @@ fn is_by_hand(there: &Piece, arrival: &Arrival) -> bool {
     arrival.way != Way::Put || !has(there, metadata::FILE_NAME) || is_back
 }
 
-fn has(there: &Piece, name: &str) -> bool {
-    there.metadata.contains_key(name)
-}
-
 #[cfg(test)]
 mod tests {
-    use catalog::digest::Sha256;
     use catalog::log::Line;
-    use catalog::record::Status;
     use catalog::testing::world::{Break, World};
+    use image::digest::Sha256;
+    use image::status::Status;
 
     use super::*;
+    use crate::arrival::finish;
+    use crate::handler::handle;
     use crate::handler::tests::{
         COFFEE, ID, KEY, NOW, announce, check_whole, over, pending, record, run, send,
     };
@@ -99,10 +98,10 @@ mod tests {
     const SMALL: &[u8] = include_bytes!("../../../tests/images/rocket-progressive.jpg");
 
     /// Has an event delivered about the version that is there now, or about another one.
-    async fn hear(world: &World, way: Way, version: Option<String>) -> Result<Outcome, Reject> {
+    async fn hear(world: &World, way: Way, version: Option<String>) -> Result<Outcome, Failure> {
         let arrival = Arrival { bucket: "pictures".to_owned(), key: KEY.to_owned(), way, version };
         let process = Process { clock: || LATER.parse().unwrap_or_default(), ..over(world) };
-        let outcome = process.process(&arrival, &Line::new("request", "cloudpix-process", false)).await;
+        let outcome = handle(&process, &arrival, &Line::new("request", "cloudpix-process", false)).await;
         world.breaks(None);
         outcome
     }
@@ -127,7 +126,7 @@ mod tests {
         if let Ok(Some(hidden)) = process.index.hide(ID.parse().unwrap(), now).await
             && process.store.delete_all(&hidden).await.is_ok()
         {
-            process.index.bury(&hidden, now).await.ok();
+            process.index.mark_deleted(&hidden, now).await.ok();
         }
         world.breaks(None);
     }
@@ -142,11 +141,11 @@ mod tests {
         announce(&world, &pending()).await;
         let index = over(&world).index;
         let hidden = index.hide(ID.parse().unwrap(), NOW.parse().unwrap()).await.unwrap().unwrap();
-        index.bury(&hidden, NOW.parse().unwrap()).await.unwrap();
+        index.mark_deleted(&hidden, NOW.parse().unwrap()).await.unwrap();
         // As if the copy had come after the delete marker.
         send(&world, COFFEE);
         let line = Line::new("request", "cloudpix-process", false);
-        assert!(matches!(over(&world).finish(pending(), &line).await.unwrap(), Step::LookAgain));
+        assert!(matches!(finish(&over(&world), pending(), &line).await.unwrap(), Step::LookAgain));
         assert!(world.objects().is_empty(), "{:?}", world.objects().keys());
         world.breaks(None);
         assert_eq!(hear_of_it(&world, Way::Copied).await, Outcome::Gone);
@@ -185,7 +184,7 @@ mod tests {
     }
 
     async fn look(world: &World) -> Piece {
-        over(world).store.look(KEY).await.unwrap().unwrap()
+        over(world).store.head(KEY).await.unwrap().unwrap()
     }
 
     #[tokio::test]
@@ -247,7 +246,7 @@ mod tests {
     }
 
     fn imagesize(bytes: &[u8]) -> (u32, u32) {
-        let picture = catalog::picture::inspect(bytes, None, u64::MAX).unwrap();
+        let picture = image::picture::inspect(bytes, None, u64::MAX).unwrap();
         (picture.width, picture.height)
     }
 

@@ -6,34 +6,39 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use catalog::answer::Reject;
 use catalog::aws::Aws;
 use catalog::environment::Environment;
 use catalog::index::Index;
 use catalog::log::{self, Line};
-use catalog::record::now;
 use catalog::store::Store;
+use image::moment::now;
 use lambda_runtime::{LambdaEvent, service_fn};
 use process::child;
 use process::decoder::{Decoder, this_program};
 use serde::Serialize;
 
 use crate::event::Event;
-use crate::handler::{Outcome, Process};
+use crate::handler::handle;
+use crate::maker::Maker;
 use crate::settings::Settings;
-use crate::thumbnails::Maker;
+use crate::step::{Outcome, Process};
 
+mod adopt;
 mod arrival;
+mod draft;
 mod event;
 mod handler;
 mod later;
+mod maker;
+mod object;
 mod settings;
+mod step;
 mod thumbnails;
 
 /// Nobody waits for an answer, and S3 may take its time to copy a large object.
 const ATTEMPT: Duration = Duration::from_secs(20);
 const OPERATION: Duration = Duration::from_secs(40);
-/// Of a call to the table: longer than where a client waits.
+/// Limits of a call to the table: longer than where a client waits.
 const INDEX_ATTEMPT: Duration = Duration::from_secs(3);
 const INDEX_OPERATION: Duration = Duration::from_secs(10);
 
@@ -83,7 +88,7 @@ async fn run() -> anyhow::Result<()> {
         tokio::join!(process.maker.decoder.warm(), process.store.warm(), process.index.warm_for_writing());
     child?;
     let cold_start = Cell::new(true);
-    let handle = async |event: LambdaEvent<Event>| {
+    let answer = async |event: LambdaEvent<Event>| {
         let function = &event.context.env_config.function_name;
         let mut told = Vec::new();
         let mut failed = None;
@@ -91,19 +96,18 @@ async fn run() -> anyhow::Result<()> {
         process.maker.until(Instant::now() + left);
         for arrival in event.payload.arrivals() {
             let line = Line::new(&event.context.request_id, function, cold_start.take());
-            let outcome = process.process(&arrival, &line).await;
+            let outcome = handle(&process, &arrival, &line).await;
             match &outcome {
                 Ok(outcome) => told.push(Told { key: arrival.key, outcome: *outcome }),
-                Err(Reject::Busy(cause) | Reject::Internal(cause)) => {
-                    line.cause(cause);
-                    failed = Some(format!("{cause:#}"));
+                Err(failure) => {
+                    line.cause(failure.cause());
+                    failed = Some(format!("{:#}", failure.cause()));
                 }
-                Err(refused) => failed = Some(refused.to_string()),
             }
             line.write_outcome(outcome.ok().map(Outcome::name));
         }
         // Lambda delivers a failed event again, and what is done by then costs one look.
         failed.map_or(Ok(told), |message| Err(lambda_runtime::Error::from(message)))
     };
-    lambda_runtime::run(service_fn(handle)).await.map_err(anyhow::Error::from_boxed)
+    lambda_runtime::run(service_fn(answer)).await.map_err(anyhow::Error::from_boxed)
 }

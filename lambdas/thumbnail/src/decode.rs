@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image_rs::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::scale::{Picture, Samples};
 use crate::{Settings, Unmade, bmp, gif, jpeg, png, tiff, webp_limits};

@@ -3,8 +3,8 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use image::codecs::gif::GifEncoder;
-use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+use image_rs::codecs::gif::GifEncoder;
+use image_rs::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use moxcms::ColorProfile;
 use proptest::prelude::*;
 
@@ -76,7 +76,7 @@ fn image_of(bytes: &[u8]) -> RgbaImage {
         let side = |side: usize| u32::try_from(side).unwrap();
         return RgbaImage::from_raw(side(image.width), side(image.height), image.pixels).unwrap();
     }
-    image::load_from_memory(bytes).unwrap().into_rgba8()
+    image_rs::load_from_memory(bytes).unwrap().into_rgba8()
 }
 
 #[track_caller]
@@ -212,7 +212,7 @@ fn cmyk_and_16_bits_come_out_right() {
         let bytes = jpeg(&[0, 255, 255, 0].repeat(64 * 64), 64, 64, colour, &[]);
         assert_near(*only(&make(&bytes, &settings(&[32])).unwrap()).get_pixel(9, 9), [255, 0, 0, 255]);
     }
-    let deep = image::ImageBuffer::<Rgb<u16>, _>::from_pixel(64, 64, Rgb([0xffff, 0x8000, 0]));
+    let deep = image_rs::ImageBuffer::<Rgb<u16>, _>::from_pixel(64, 64, Rgb([0xffff, 0x8000, 0]));
     let bytes = written(deep, ImageFormat::Png);
     assert_near(*only(&make(&bytes, &settings(&[32])).unwrap()).get_pixel(9, 9), [255, 128, 0, 255]);
 }

@@ -276,7 +276,7 @@ impl Bits<'_> {
 
 #[cfg(test)]
 mod tests {
-    use image::{ImageFormat, RgbaImage};
+    use image_rs::{ImageFormat, RgbaImage};
 
     use super::held;
     use crate::tests::{quarters, written};

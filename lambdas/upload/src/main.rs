@@ -1,49 +1,55 @@
-//! The function behind `POST /upload` and `DELETE /images/{imageId}`: reads the environment, warms its
-//! connections, serves.
+//! The function that writes, and has the rights to: it takes images in and deletes them.
 
 use std::process::ExitCode;
 
-use catalog::answer::Answers;
-use catalog::aws::Aws;
-use catalog::environment::Environment;
-use catalog::index::Index;
-use catalog::log;
-use catalog::record::now;
-use catalog::store::Store;
-use gateway::serve::serve;
-
-use crate::handler::Upload;
-
-mod asked;
-mod delete;
-mod handler;
-mod json;
-mod keep;
-mod payload;
-mod request;
+use api::answer::Answer;
+use api::reject::Reject;
+use api::request::{Request, RequestExt};
+use api::route;
+use api::routes::delete::delete;
+use api::routes::upload::upload;
+use api::service::{self, Service};
+use catalog::log::Line;
+use contract::path;
+use jiff::Timestamp;
 
 // One request at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::failure(&error);
-            ExitCode::FAILURE
-        }
+    service::main(warm, routes).await
+}
+
+async fn warm(service: &Service) {
+    tokio::join!(service.store.warm(), service.index.warm_for_writing());
+}
+
+async fn routes(service: &Service, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+    match (request.method().as_str(), request.resource()) {
+        ("POST", path::UPLOAD) => upload(service, request, line, now).await,
+        ("DELETE", path::IMAGE) => delete(service, request, line, now).await,
+        _ => Err(route::refuse(&request)),
     }
 }
 
-async fn run() -> anyhow::Result<()> {
-    let environment = Environment::read()?;
-    let aws = Aws::new(&environment)?;
-    let upload = Upload {
-        store: Store::new(&aws, &environment.bucket),
-        index: Index::new(&aws, &environment.table),
-        answers: Answers::new(environment.allow_origin),
-        max_pixels: environment.max_pixels,
-        max_upload_bytes: environment.max_upload_bytes,
-    };
-    tokio::join!(upload.store.warm(), upload.index.warm_for_writing());
-    serve(async |request, line: &_| upload.answer(request, line, now()).await).await
+#[cfg(test)]
+mod tests {
+    use api::testing::{check_answer, check_routes, event, serve, service};
+    use catalog::testing::world::World;
+    use contract::Function;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn it_serves_its_routes_and_no_others() {
+        check_routes(Function::Upload, &routes);
+    }
+
+    proptest! {
+        #[test]
+        fn any_event_gets_an_answer(event in event()) {
+            let answer = serve(&service(&World::default().aws(), "*"), &routes, event);
+            check_answer(&answer, &[201, 204, 400, 404, 405, 413, 415, 422]);
+        }
+    }
 }

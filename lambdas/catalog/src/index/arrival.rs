@@ -7,16 +7,17 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::attribute;
+use image::facts::Derived;
+use image::item::{SHA256, derived_attributes};
+use image::record::Record;
 
 use super::{Index, is_refused, key, status, to_item, value};
-use crate::answer::Reject;
 use crate::aws;
-use crate::derived::Derived;
-use crate::record::Record;
+use crate::failure::Failure;
 
 impl Index {
     /// Writes a record over the pending one of its image. `false` if there is none any more.
-    pub async fn settle(&self, record: &Record) -> Result<bool, Reject> {
+    pub async fn replace_pending(&self, record: &Record) -> Result<bool, Failure> {
         let put = self
             .client
             .put_item()
@@ -36,7 +37,7 @@ impl Index {
 
     /// Writes a record over another one of its image, which must still be of that status and of those
     /// bytes. `false` if it is not.
-    pub async fn replace(&self, record: &Record, there: &Record) -> Result<bool, Reject> {
+    pub async fn replace(&self, record: &Record, there: &Record) -> Result<bool, Failure> {
         let item = to_item(record);
         let mut put = self
             .client
@@ -44,7 +45,7 @@ impl Index {
             .table_name(&self.table)
             .set_item(Some(item.clone()))
             .expression_attribute_names("#status", attribute::IMAGE_STATUS)
-            .expression_attribute_names("#sha256", attribute::SHA256)
+            .expression_attribute_names("#sha256", SHA256)
             .expression_attribute_values(":status", status(&there.status))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         put = match there.sha256 {
@@ -62,14 +63,14 @@ impl Index {
     }
 
     /// Notes what was made of a ready image. `false` if it is not ready any more, or of other bytes by now.
-    pub async fn note(&self, record: &Record, derived: &Derived) -> Result<bool, Reject> {
-        let attributes = derived.attributes();
+    pub async fn add_derived(&self, record: &Record, derived: &Derived) -> Result<bool, Failure> {
+        let attributes = derived_attributes(derived);
         let placed = attributes.iter().enumerate();
         let sets: Vec<_> = placed.clone().map(|(place, _)| format!("#{place} = :{place}")).collect();
         let mut names: HashMap<_, _> =
             placed.map(|(place, (name, _))| (format!("#{place}"), (*name).to_owned())).collect();
         names.insert("#status".to_owned(), attribute::IMAGE_STATUS.to_owned());
-        names.insert("#sha256".to_owned(), attribute::SHA256.to_owned());
+        names.insert("#sha256".to_owned(), SHA256.to_owned());
         let mut values: HashMap<_, _> = attributes
             .into_iter()
             .enumerate()
@@ -100,7 +101,7 @@ impl Index {
     }
 
     /// Takes back the record of a ready image that has no object. `false` if it is another one by now.
-    pub async fn forget(&self, record: &Record) -> Result<bool, Reject> {
+    pub async fn delete_unchanged(&self, record: &Record) -> Result<bool, Failure> {
         let delete = self
             .client
             .delete_item()
@@ -122,18 +123,18 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
+    use image::digest::Sha256;
     use serde_json::json;
 
     use super::*;
-    use crate::digest::Sha256;
+    use crate::testing::empty_aws;
     use crate::testing::world::World;
-    use crate::testing::{self, empty_aws};
 
     #[tokio::test]
     async fn a_record_is_replaced_only_while_it_is_of_the_bytes_that_were_looked_at() {
         let world = World::default();
         let index = Index::new(&world.aws(), "records");
-        let (old, newer) = (testing::record(), Record { size: 4, ..testing::record() });
+        let (old, newer) = (image::testing::record(), Record { size: 4, ..image::testing::record() });
         let new = Record { sha256: Some(Sha256::of(b"abcd")), ..newer };
         assert!(!index.replace(&new, &old).await.unwrap(), "there is none");
         index.put(&old).await.unwrap();
@@ -150,19 +151,19 @@ mod tests {
     async fn what_was_made_of_other_bytes_is_not_noted() {
         let world = World::default();
         let index = Index::new(&world.aws(), "records");
-        let old = testing::record();
+        let old = image::testing::record();
         index.put(&old).await.unwrap();
         let new = Record { sha256: Some(Sha256::of(b"abcd")), ..old.clone() };
         assert!(index.replace(&new, &old).await.unwrap());
-        assert!(!index.note(&old, &Derived::default()).await.unwrap());
-        assert!(index.note(&new, &Derived::default()).await.unwrap());
+        assert!(!index.add_derived(&old, &Derived::default()).await.unwrap());
+        assert!(index.add_derived(&new, &Derived::default()).await.unwrap());
     }
 
     #[tokio::test]
     async fn what_replaces_a_record_is_conditional() {
         let (aws, calls) = empty_aws();
         let index = Index::new(&aws, "records");
-        let (record, bare) = (testing::record(), Record { sha256: None, ..testing::record() });
+        let (record, bare) = (image::testing::record(), Record { sha256: None, ..image::testing::record() });
         index.replace(&record, &record).await.unwrap();
         index.replace(&record, &bare).await.unwrap();
         let [whole, bare] = <[_; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());

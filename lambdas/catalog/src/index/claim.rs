@@ -9,32 +9,37 @@ use anyhow::Context;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::{CLAIM_PREFIX, attribute};
-use jiff::{SignedDuration, Timestamp};
+use image::digest::Sha256;
+use image::item::CREATED_AT;
+use image::moment::rfc3339;
+use image::record::new_image_id;
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Index, Item, seconds, text};
-use crate::answer::{Problem, Reject};
+use super::{CLAIM_LIFE, Index, Item, seconds, text};
 use crate::aws;
-use crate::digest::Sha256;
-use crate::record::{new_image_id, rfc3339};
-
-/// How long a key is remembered.
-pub const LIFE: SignedDuration = SignedDuration::from_hours(24);
-
-/// The header that carries a key.
-pub const HEADER: &str = "Idempotency-Key";
+use crate::failure::Failure;
 
 const LONGEST: usize = 255;
+
+/// The id of the image that the key's first request is to make.
+const CLAIMED_IMAGE_ID: &str = "ClaimedImageID";
+/// SHA-256 of what that request asked for.
+const FINGERPRINT: &str = "Fingerprint";
 
 /// A key, as the table knows it. The key itself is not kept: clients may put anything into it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key(Sha256);
 
+/// Why a text is no key, in words for its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key is 1 to {LONGEST} visible characters of ASCII, without spaces")]
+pub struct BadKey;
+
 impl Key {
-    pub fn parse(text: &str) -> Result<Key, Reject> {
+    pub fn parse(text: &str) -> Result<Key, BadKey> {
         if !(1..=LONGEST).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let detail = format!("the key is 1 to {LONGEST} visible characters of ASCII, without spaces");
-            return Err(Reject::invalid(HEADER, detail));
+            return Err(BadKey);
         }
         Ok(Key(Sha256::of(text.as_bytes())))
     }
@@ -58,6 +63,14 @@ pub struct Claim {
     pub by: Claimant,
 }
 
+/// What claiming a key comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    For(Claim),
+    /// The key stands for something else, which was asked for before.
+    ForAnotherUpload,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claimant {
     /// There is no key, and nobody else will ever come for this image.
@@ -76,7 +89,7 @@ impl Claim {
 
 impl Index {
     /// Claims a key for what the fingerprint stands for, or finds out who did before.
-    pub async fn claim(&self, key: Key, fingerprint: Sha256, now: Timestamp) -> Result<Claim, Reject> {
+    pub async fn claim(&self, key: Key, fingerprint: Sha256, now: Timestamp) -> Result<Claimed, Failure> {
         let claim = Claim { by: Claimant::ThisRequest, ..Claim::without_key(now) };
         let text = |text: String| AttributeValue::S(text);
         let put = self
@@ -84,28 +97,27 @@ impl Index {
             .put_item()
             .table_name(&self.table)
             .item(attribute::IMAGE_ID, text(key.partition()))
-            .item(attribute::CLAIMED_IMAGE_ID, text(claim.image_id.to_string()))
-            .item(attribute::FINGERPRINT, text(fingerprint.to_string()))
-            .item(attribute::CREATED_AT, text(rfc3339(now)))
-            .item(attribute::EXPIRES_AT, seconds(now + LIFE))
+            .item(CLAIMED_IMAGE_ID, text(claim.image_id.to_string()))
+            .item(FINGERPRINT, text(fingerprint.to_string()))
+            .item(CREATED_AT, text(rfc3339(now)))
+            .item(attribute::EXPIRES_AT, seconds(now + CLAIM_LIFE))
             // DynamoDB removes what has expired only days later.
             .condition_expression("attribute_not_exists(#id) OR #expires <= :now")
             .expression_attribute_names("#id", attribute::IMAGE_ID)
             .expression_attribute_names("#expires", attribute::EXPIRES_AT)
             .expression_attribute_values(":now", seconds(now))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(claim) };
+        let Err(error) = put.send().await else { return Ok(Claimed::For(claim)) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                 let there = failed.item().context("DynamoDB returned no item");
                 let there = there.and_then(|item| read(item, &fingerprint)).context("read claim");
-                match there.map_err(Reject::Internal)? {
-                    None => Err(Reject::refused(Problem::Conflict, "the key was used for another upload")
-                        .because_of(HEADER)),
+                Ok(match there.map_err(Failure::Broken)? {
+                    None => Claimed::ForAnotherUpload,
                     // An attempt of this very call wrote it before its answer got lost.
-                    Some(there) if there.image_id == claim.image_id => Ok(claim),
-                    Some(there) => Ok(there),
-                }
+                    Some(there) if there.image_id == claim.image_id => Claimed::For(claim),
+                    Some(there) => Claimed::For(there),
+                })
             }
             _ => Err(aws::failure("put claim", error)),
         }
@@ -115,12 +127,12 @@ impl Index {
 /// The claim, if it was made for the same.
 fn read(item: &Item, fingerprint: &Sha256) -> anyhow::Result<Option<Claim>> {
     let get = |name: &str| text(item, name).with_context(|| format!("{name} is missing"));
-    if get(attribute::FINGERPRINT)? != fingerprint.to_string() {
+    if get(FINGERPRINT)? != fingerprint.to_string() {
         return Ok(None);
     }
     Ok(Some(Claim {
-        image_id: Uuid::try_parse(get(attribute::CLAIMED_IMAGE_ID)?).context("read ClaimedImageID")?,
-        at: get(attribute::CREATED_AT)?.parse().context("read CreatedAt")?,
+        image_id: Uuid::try_parse(get(CLAIMED_IMAGE_ID)?).context("read ClaimedImageID")?,
+        at: get(CREATED_AT)?.parse().context("read CreatedAt")?,
         by: Claimant::AnotherRequest,
     }))
 }
@@ -140,18 +152,20 @@ mod tests {
         Key::parse("order-7").unwrap()
     }
 
+    async fn claim(index: &Index, content: &[u8], now: &str) -> Claim {
+        match index.claim(key(), Sha256::of(content), at(now)).await.unwrap() {
+            Claimed::For(claim) => claim,
+            Claimed::ForAnotherUpload => panic!("it is claimed for another upload"),
+        }
+    }
+
     #[test]
     fn a_key_is_short_visible_ascii() {
         for text in ["a", "8e03978e-40d5-43e8-bc93-6894a57f9324", "\"quoted\"", "~!", &"x".repeat(255)] {
             assert!(Key::parse(text).is_ok(), "{text}");
         }
         for text in ["", " ", "a b", "a\n", "猫", "\u{7f}", &"x".repeat(256)] {
-            match Key::parse(text).unwrap_err() {
-                Reject::Refused { problem, field, .. } => {
-                    assert_eq!((problem, field.as_deref()), (Problem::BadRequest, Some("Idempotency-Key")));
-                }
-                other => panic!("{other:?}"),
-            }
+            assert_eq!(Key::parse(text), Err(BadKey), "{text}");
         }
         assert_eq!(format!("{:?}", key()), "Key");
     }
@@ -160,7 +174,7 @@ mod tests {
     async fn a_claim_is_an_item_that_no_index_and_no_client_sees() {
         let (aws, calls): (_, Calls) = empty_aws();
         let now = at("2026-11-23T04:05:06.789Z");
-        let claim = Index::new(&aws, "records").claim(key(), Sha256::of(b"abc"), now).await.unwrap();
+        let claim = claim(&Index::new(&aws, "records"), b"abc", "2026-11-23T04:05:06.789Z").await;
         assert_eq!((claim.at, claim.by), (now, Claimant::ThisRequest));
         let call = calls.all().remove(0).json();
         assert_eq!(
@@ -180,17 +194,12 @@ mod tests {
     #[tokio::test]
     async fn the_same_request_finds_the_claim_and_another_one_is_refused_for_a_day() {
         let index = Index::new(&World::default().aws(), "records");
-        let claim = async |content: &[u8], now| index.claim(key(), Sha256::of(content), at(now)).await;
-        let first = claim(b"abc", "2026-11-23T04:05:06.789Z").await.unwrap();
-        let second = claim(b"abc", "2026-11-24T04:05:05.999Z").await.unwrap();
+        let first = claim(&index, b"abc", "2026-11-23T04:05:06.789Z").await;
+        let second = claim(&index, b"abc", "2026-11-24T04:05:05.999Z").await;
         assert_eq!(second, Claim { by: Claimant::AnotherRequest, ..first });
-        match claim(b"abd", "2026-11-23T04:05:07Z").await.unwrap_err() {
-            Reject::Refused { problem, field, .. } => {
-                assert_eq!((problem, field.as_deref()), (Problem::Conflict, Some("Idempotency-Key")));
-            }
-            other => panic!("{other:?}"),
-        }
-        let third = claim(b"abd", "2026-11-24T04:05:06Z").await.unwrap();
+        let other = index.claim(key(), Sha256::of(b"abd"), at("2026-11-23T04:05:07Z")).await.unwrap();
+        assert_eq!(other, Claimed::ForAnotherUpload);
+        let third = claim(&index, b"abd", "2026-11-24T04:05:06Z").await;
         assert_eq!(third.by, Claimant::ThisRequest);
         assert_ne!(third.image_id, first.image_id);
     }
@@ -205,7 +214,7 @@ mod tests {
             let (aws, _) = aws(move |_| (400, answer.clone()));
             let now = at("2026-11-23T04:05:06.789Z");
             let error = Index::new(&aws, "records").claim(key(), Sha256::of(b""), now).await.unwrap_err();
-            assert_eq!(matches!(error, Reject::Busy(_)), busy, "{error:?}");
+            assert_eq!(matches!(error, Failure::Busy(_)), busy, "{error:?}");
         }
     }
 }

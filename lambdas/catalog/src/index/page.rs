@@ -3,13 +3,14 @@
 use anyhow::anyhow;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::{attribute, index};
+use image::position::Position;
+use image::record::Record;
+use image::status::Status;
 
 use super::{Index, Item, from_item, text};
-use crate::answer::Reject;
-use crate::aws;
+use crate::failure::Failure;
 use crate::listing::{Listing, Order, Partition};
-use crate::log;
-use crate::record::{Position, Record, Status};
+use crate::{aws, log};
 
 /// A page is 201 records of at most 2 KB and DynamoDB stops at 1 MB, so one Query does; more are
 /// needed only where it stops early for reasons of its own.
@@ -30,7 +31,7 @@ impl Index {
         listing: &Listing,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<Page, Reject> {
+    ) -> Result<Page, Failure> {
         let mut records = Vec::with_capacity(limit + 1);
         let mut start = None;
         for _ in 0..MOST_QUERIES {
@@ -49,17 +50,17 @@ impl Index {
             }
             start = rest;
         }
-        Err(Reject::Busy(anyhow!("list images: no full page after {MOST_QUERIES} queries")))
+        Err(Failure::Busy(anyhow!("list images: no full page after {MOST_QUERIES} queries")))
     }
 
-    /// One Query: the items, and where DynamoDB stopped before the end. Nothing if nothing can match.
+    /// One Query: the items, and where DynamoDB stopped before the end. `None` if nothing can match.
     pub(super) async fn query(
         &self,
         listing: &Listing,
         after: Option<Position>,
         limit: usize,
         start: Option<Item>,
-    ) -> Result<Option<(Vec<Item>, Option<Item>)>, Reject> {
+    ) -> Result<Option<(Vec<Item>, Option<Item>)>, Failure> {
         let Some(bounds) = listing.bounds(after) else { return Ok(None) };
         let (index_name, key, partition) = match listing.partition() {
             Partition::Day(date) => (index::UPLOAD_DATE, attribute::UPLOAD_DATE, date),
@@ -104,14 +105,14 @@ mod tests {
     use super::*;
     use crate::index::tests::wire;
     use crate::listing::Scope;
-    use crate::testing::{self, Call, Calls, aws, dynamodb_error};
+    use crate::testing::{Call, Calls, aws, dynamodb_error};
 
     fn everything() -> Listing {
         Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst }
     }
 
     fn nth(number: u128) -> Record {
-        Record { image_id: uuid::Uuid::from_u128(number), ..testing::record() }
+        Record { image_id: uuid::Uuid::from_u128(number), ..image::testing::record() }
     }
 
     /// A table of records 1 to `total`, newest first, that gives at most `most` in one answer.
@@ -182,7 +183,7 @@ mod tests {
     async fn a_table_that_never_ends_is_given_up() {
         let (index, calls) = table(1000, 1);
         let error = index.page(&everything(), None, 50).await.unwrap_err();
-        assert!(matches!(error, Reject::Busy(_)), "{error:?}");
+        assert!(matches!(error, Failure::Busy(_)), "{error:?}");
         assert_eq!(calls.all().len(), MOST_QUERIES);
     }
 
@@ -210,7 +211,7 @@ mod tests {
         ] {
             let (aws, _) = aws(move |_| (status, dynamodb_error(code)));
             let error = Index::new(&aws, "records").page(&everything(), None, 50).await.unwrap_err();
-            assert_eq!(matches!(error, Reject::Busy(_)), busy, "{code} {error:?}");
+            assert_eq!(matches!(error, Failure::Busy(_)), busy, "{code} {error:?}");
         }
     }
 }

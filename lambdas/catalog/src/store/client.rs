@@ -15,11 +15,11 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 use bytes::Bytes;
+use image::digest::Sha256;
 use jiff::Timestamp;
 
 use super::signer::{Headers, Signer};
 use crate::aws::Aws;
-use crate::digest::Sha256;
 
 /// Refusals that S3 asks to repeat, beside those with a status above 500:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
@@ -33,13 +33,13 @@ pub(super) struct Call {
     pub(super) path: String,
     pub(super) headers: Headers,
     pub(super) body: Bytes,
-    /// Of the body, which is not hashed again.
+    /// The digest of the body, which is not hashed again.
     pub(super) sha256: Sha256,
 }
 
-/// What S3 answers.
+/// What S3 answers a call with.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct Response {
     /// By name, in lower case.
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Vec<u8>,
@@ -49,7 +49,7 @@ pub(super) struct Reply {
 pub(super) type Refusal = SdkError<ErrorMetadata, HttpResponse>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Client(Operation<Call, Reply, ErrorMetadata>);
+pub(super) struct Client(Operation<Call, Response, ErrorMetadata>);
 
 impl Client {
     /// `attempt` and `operation` bound one try and all of them.
@@ -82,12 +82,12 @@ impl Client {
                 }
                 let headers = response.headers().iter();
                 let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-                Ok(Reply { headers, body: response.body().bytes().unwrap_or_default().to_vec() })
+                Ok(Response { headers, body: response.body().bytes().unwrap_or_default().to_vec() })
             });
         Client(operation.build())
     }
 
-    pub(super) async fn send(&self, call: Call) -> Result<Reply, Refusal> {
+    pub(super) async fn send(&self, call: Call) -> Result<Response, Refusal> {
         self.0.invoke(call).await
     }
 }
@@ -95,12 +95,13 @@ impl Client {
 fn request(signer: &Signer, call: Call) -> anyhow::Result<HttpRequest> {
     let Call { method, path, headers, body, sha256 } = call;
     let signature = signer.headers(method, &path, &headers, sha256.to_string(), Timestamp::now())?;
-    let mut request = http::Request::builder().method(method).uri(&path);
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    request.set_method(method).context("build a request")?;
+    request.set_uri(path).context("build a request")?;
     for (name, value) in headers.into_iter().chain(signature) {
-        request = request.header(name.as_ref(), value);
+        request.headers_mut().try_append(name, value).context("build a request")?;
     }
-    let request = request.body(SdkBody::from(body)).context("build a request")?;
-    HttpRequest::try_from(request).context("build a request")
+    Ok(request)
 }
 
 /// Reads `<Error><Code>…</Code><Message>…</Message></Error>`, or what there is of it: an answer to a

@@ -152,7 +152,7 @@ impl World {
 
 impl Object {
     fn entity_tag(&self) -> String {
-        format!("\"{}\"", crate::digest::Sha256::of(&self.bytes))
+        format!("\"{}\"", image::digest::Sha256::of(&self.bytes))
     }
 
     /// Honours `Range: bytes=first-last`.
@@ -339,7 +339,7 @@ impl Kept {
         }
     }
 
-    /// The calls that are on the condition of a status, as those of `index::arrival` are. Nothing if there
+    /// The calls that are on the condition of a status, as those of `index::arrival` are. `None` if there
     /// is more to say of one.
     fn arrived(&mut self, name: &str, condition: &str, asked: &Value) -> Option<Result<Value, Value>> {
         let values = &asked["ExpressionAttributeValues"];

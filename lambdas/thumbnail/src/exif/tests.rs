@@ -1,4 +1,4 @@
-use image::ImageFormat;
+use image_rs::ImageFormat;
 use jpeg_encoder::ColorType;
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-use image::{ImageFormat, Rgb, RgbImage};
+use image_rs::{ImageFormat, Rgb, RgbImage};
 use moxcms::ColorProfile;
 
 use crate::tests::{assert_near, crc32, only, settings, written};
@@ -56,10 +56,10 @@ fn gamma_and_primaries_are_taken_to_srgb() {
 
 #[test]
 fn grey_has_a_gamma_too() {
-    let grey = written(image::GrayImage::from_pixel(32, 32, image::Luma([30])), ImageFormat::Png);
+    let grey = written(image_rs::GrayImage::from_pixel(32, 32, image_rs::Luma([30])), ImageFormat::Png);
     let with = [&grey[..33], &gamma(100_000), &grey[33..]].concat();
     assert_near(*only(&make(&with, &settings(&[32])).unwrap()).get_pixel(16, 16), [96, 96, 96, 255]);
-    let alpha = image::GrayAlphaImage::from_pixel(32, 32, image::LumaA([30, 128]));
+    let alpha = image_rs::GrayAlphaImage::from_pixel(32, 32, image_rs::LumaA([30, 128]));
     let grey = written(alpha, ImageFormat::Png);
     let with = [&grey[..33], &gamma(100_000), &grey[33..]].concat();
     assert_near(*only(&make(&with, &settings(&[32])).unwrap()).get_pixel(16, 16), [96, 96, 96, 128]);

@@ -2,8 +2,8 @@
 
 use std::io::Cursor;
 
-use image::ImageDecoder;
-use image::codecs::webp::WebPDecoder;
+use image_rs::ImageDecoder;
+use image_rs::codecs::webp::WebPDecoder;
 use turbojpeg::{Decompressor, Error, Image, PixelFormat};
 
 use super::page::{Meaning, Page};

@@ -2,7 +2,7 @@
 
 mod file;
 
-use image::Rgba;
+use image_rs::Rgba;
 use proptest::prelude::*;
 use turbojpeg::{Colorspace, Compressor, PixelFormat, Subsamp};
 

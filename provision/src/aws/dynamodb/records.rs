@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Context;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
-use catalog::index::to_item;
-use catalog::record::{Record, rfc3339};
 use contract::attribute::{IMAGE_ID, IMAGE_STATUS, OWNER, S3_OBJECT_KEY, THUMBNAILS, UPLOAD_ORDER};
 use contract::{DELETING_OWNER, index};
+use image::item::{self, Value};
+use image::moment::rfc3339;
+use image::record::Record;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{Aws, failed, jittered, optional, pauses};
@@ -108,15 +109,23 @@ fn deletions(aws: &Aws, names: &Names) -> QueryFluentBuilder {
         .expression_attribute_values(":before", AttributeValue::S(before))
 }
 
-/// Writes an image's record where there is none, and answers whether it did.
+/// Writes an image's record where there is none, and returns whether it did.
 pub async fn put_if_absent(aws: &Aws, names: &Names, record: &Record) -> anyhow::Result<bool> {
     let put = aws
         .dynamodb
         .put_item()
         .table_name(names.table())
-        .set_item(Some(to_item(record)))
+        .set_item(Some(item(record)))
         .condition_expression("attribute_not_exists(#id)")
         .expression_attribute_names("#id", IMAGE_ID);
     let answer = optional(put.send().await, "dynamodb:PutItem", &["ConditionalCheckFailedException"])?;
     Ok(answer.is_some())
+}
+
+fn item(record: &Record) -> HashMap<String, AttributeValue> {
+    let attribute = |(name, value): (&str, Value)| match value {
+        Value::Text(text) => (name.to_owned(), AttributeValue::S(text)),
+        Value::Number(number) => (name.to_owned(), AttributeValue::N(number.to_string())),
+    };
+    item::attributes(record).into_iter().map(attribute).collect()
 }
