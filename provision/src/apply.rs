@@ -17,6 +17,7 @@ use crate::interrupt::{Interrupted, Orderly};
 use crate::live::{self, Known};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
+use crate::stack::function::{Trigger, profile};
 use crate::stack::resource::{Alarms, Alias, Configuration, Lambda, Permission, Resource};
 use crate::stack::{Id, Names, ROLE_ID};
 use crate::state::{Lost, Record, Store};
@@ -181,7 +182,10 @@ impl Site<'_> {
 
     /// The REST API's id, where it is the API that calls the function.
     fn caller_api(&self, function: Function) -> anyhow::Result<String> {
-        if function == Function::Process { Ok(String::new()) } else { self.api() }
+        match profile(function).trigger {
+            Trigger::Objects => Ok(String::new()),
+            Trigger::Requests => self.api(),
+        }
     }
 
     async fn set_api(&self, id: Option<String>) -> anyhow::Result<()> {

@@ -5,6 +5,8 @@ use contract::Function;
 use serde::Serialize;
 
 use crate::settings::{Package, Period, Settings};
+use crate::stack::function::{Busy, profile};
+use crate::stack::watch::count_alarms;
 
 /// List prices of us-east-1 in US dollars. Other regions cost up to about half as much again.
 pub const REGION: &str = "us-east-1";
@@ -46,11 +48,6 @@ pub struct Item {
     pub source: &'static str,
 }
 
-/// How long a request keeps a function busy, in milliseconds of which AWS's own time is most: a
-/// generous guess, at the memory that is the default.
-const UPLOAD_MS: f64 = 150.0;
-const LIST_MS: f64 = 30.0;
-const PROCESS_MS: f64 = 500.0;
 /// What the thumbnails of an image weigh together, in bytes, at the sizes that are the default.
 const THUMBNAILS: f64 = 120_000.0;
 /// Of the events of new objects, those that fail for good: a generous guess too.
@@ -66,18 +63,10 @@ const LIST_ANSWER: f64 = 40_000.0;
 const DAYS: f64 = 30.0;
 const SECONDS: f64 = DAYS * 86_400.0;
 const SAMPLED: f64 = 0.05;
-/// One for each of three kinds of trouble of a function that somebody waits for, two of the one that nobody
-/// does, one of the API and one of the queue.
-const ALARMS: f64 = 10.0;
-/// One for each function that images come in by.
-const BYTES_ALARMS: f64 = 2.0;
 /// An item with its keys, in bytes, below the kilobyte that a write unit pays for.
 const RECORD: f64 = 700.0;
 /// Compressed, in gigabytes.
 const IMAGE_OF_FUNCTION: f64 = 0.003;
-/// Custom metrics by which a stack that is in use is billed: latency of each function, uploads and their
-/// bytes of the two that take them in, and two kinds of rejects.
-const METRICS: f64 = 9.0;
 
 /// The worst month that one API key can make: its whole quota, or all that the throttle lets through, spent
 /// on images as large as they may be, each of them downloaded once. Nothing counts downloads, so more of
@@ -105,6 +94,13 @@ fn replaced(settings: &Settings, traffic: &Traffic) -> f64 {
     announced * traffic.image_mb / 1000.0 * (f64::from(settings.keep_deleted_days) / DAYS).min(1.0)
 }
 
+/// Custom metrics by which a stack that is in use is billed: latency of each function, uploads and their
+/// bytes of those that take them in, and two kinds of rejects.
+fn metrics() -> f64 {
+    let of_each = Function::ALL.map(|function| if profile(function).takes_images { 3.0 } else { 1.0 });
+    of_each.iter().sum::<f64>() + 2.0
+}
+
 pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;
     let requests = uploads + lists;
@@ -113,9 +109,13 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let memory = |function: Function| {
         settings.functions.get(&function).map_or(0.0, |sizing| f64::from(sizing.memory) / 1024.0)
     };
-    let busy = uploads * UPLOAD_MS / 1000.0 * memory(Function::Upload)
-        + lists * LIST_MS / 1000.0 * memory(Function::List)
-        + uploads * PROCESS_MS / 1000.0 * memory(Function::Process);
+    let busy: f64 = Function::ALL
+        .map(|function| {
+            let Busy { upload, page } = profile(function).busy;
+            (uploads * upload + lists * page) / 1000.0 * memory(function)
+        })
+        .iter()
+        .sum();
     #[expect(clippy::cast_precision_loss, reason = "eight at most")]
     let thumbnails = settings.thumbnails.sizes.len() as f64;
     // Each new object starts a function too, without API Gateway.
@@ -148,7 +148,7 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         item("DynamoDB", "stored, GB-months", images * RECORD * 3.0 / 1e9, 0.25, DYNAMODB),
         item("DynamoDB", "point-in-time recovery, GB-months", images * RECORD * 3.0 / 1e9, 0.20, DYNAMODB),
         item("CloudWatch", "logs taken in, GB", (requests * line + uploads * LINE) / 1e9, 0.50, CLOUDWATCH),
-        item("CloudWatch", "custom metrics", if requests > 0.0 { METRICS } else { 0.0 }, 0.30, CLOUDWATCH),
+        item("CloudWatch", "custom metrics", if requests > 0.0 { metrics() } else { 0.0 }, 0.30, CLOUDWATCH),
     ];
     if settings.watch.tracing {
         let first = calls.min(SECONDS);
@@ -156,7 +156,8 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         items.push(item("X-Ray", "traces, million", traces / 1e6, 5.0, XRAY));
     }
     if let Some(alarms) = &settings.watch.alarms {
-        let alarms = ALARMS + if alarms.uploaded_gb.is_some() { BYTES_ALARMS } else { 0.0 };
+        #[expect(clippy::cast_precision_loss, reason = "a few alarms")]
+        let alarms = count_alarms(alarms) as f64;
         items.push(item("CloudWatch", "alarms", alarms, 0.10, CLOUDWATCH));
     }
     if settings.watch.dashboard {

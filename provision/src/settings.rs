@@ -11,6 +11,8 @@ use anyhow::{Context, bail, ensure};
 use contract::Function;
 use serde::{Deserialize, Serialize};
 
+use crate::stack::function::{Profile, profile};
+
 mod thumbnails;
 
 pub use thumbnails::Thumbnails;
@@ -360,14 +362,10 @@ fn state_bucket(backend: Option<&str>) -> anyhow::Result<Option<StateBucket>> {
 
 fn sizing(over: &Layer, base: &Layer, function: Function) -> Sizing {
     let (over, base) = (over.sizing(function), base.sizing(function));
-    let (memory, timeout) = match function {
-        Function::Upload => (512, 20),
-        Function::List => (256, 20),
-        Function::Process => (1024, 60),
-    };
+    let Profile { memory, timeout, .. } = profile(function);
     Sizing {
-        memory: over.memory.or(base.memory).unwrap_or(memory),
-        timeout: over.timeout.or(base.timeout).unwrap_or(timeout),
+        memory: over.memory.or(base.memory).unwrap_or(*memory),
+        timeout: over.timeout.or(base.timeout).unwrap_or(*timeout),
         architecture: over.architecture.or(base.architecture).unwrap_or(Architecture::Auto),
         concurrency: over.concurrency.or(base.concurrency).filter(|&concurrency| concurrency != 0),
     }
@@ -383,9 +381,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     for (function, sizing) in &settings.functions {
         let name = function.name();
         range(&format!("{name}.memory"), sizing.memory, 128, 10_240)?;
-        // API Gateway waits 29 seconds for an answer, Lambda 15 minutes.
-        let longest = if *function == Function::Process { 900 } else { 29 };
-        range(&format!("{name}.timeout"), sizing.timeout, 1, longest)?;
+        range(&format!("{name}.timeout"), sizing.timeout, 1, profile(*function).trigger.longest())?;
         range(&format!("{name}.concurrency"), sizing.concurrency.unwrap_or_default(), 0, 100_000)?;
     }
     settings.thumbnails.check()?;

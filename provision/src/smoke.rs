@@ -13,6 +13,7 @@ use crate::aws::http::{self, Answer};
 use crate::aws::lambda::{self, Call};
 use crate::outputs::Outputs;
 use crate::stack::Names;
+use crate::stack::function::{SmokeTest, profile};
 
 /// A PNG of one pixel.
 const PIXEL: &str =
@@ -33,16 +34,16 @@ pub async fn test(
     key: &str,
 ) -> anyhow::Result<()> {
     let api = Api { outputs };
-    match function {
-        Function::List => {
-            api.expect("GET", &format!("{}?limit=1", path::LIST), &[], b"", &[200]).await.map(|_| ())
+    match profile(function).smoke_test {
+        SmokeTest::Get { path, query } => {
+            api.expect("GET", &format!("{path}?{query}"), &[], b"", &[200]).await.map(|_| ())
         }
-        // No route leads to it, and an event about nothing is answered by whoever has started well.
-        Function::Process => match lambda::call(aws, names, function, &json!({"Records": []})).await? {
+        // An event about nothing is answered by whoever has started well.
+        SmokeTest::EmptyEvent => match lambda::call(aws, names, function, &json!({"Records": []})).await? {
             Call::Done(_) => Ok(()),
             Call::Failed(why) => bail!("an event without records fails: {why}"),
         },
-        Function::Upload => {
+        SmokeTest::Upload => {
             let pixel = STANDARD.decode(PIXEL).context("decode the pixel")?;
             let to = format!("{}?fileName={NAME}", path::UPLOAD);
             let headers = [("content-type", "image/png"), ("idempotency-key", key)];

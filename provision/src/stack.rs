@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::Function;
 use serde_json::json;
 
+use function::{Profile, Trigger, profile};
 use resource::{
     Alias, ApiKey, Code, Configuration, Image, Lambda, LogGroup, OnTrial, Repository, Resource, Role, Stage,
     Tags, UsagePlan,
@@ -19,10 +20,11 @@ use resource::{
 use crate::settings::{Auth, Package, Settings, Thumbnails};
 
 mod api;
+pub mod function;
 pub mod policy;
 pub mod resource;
 mod storage;
-mod watch;
+pub mod watch;
 
 /// Stands for the REST API's id wherever an ARN or a stage names it.
 pub const API_ID: &str = "{api}";
@@ -113,14 +115,16 @@ impl Id {
                 vec![]
             }
             Id::Image(f) => vec![Id::Repository(f)],
-            Id::Function(Function::Process) => {
-                let f = Function::Process;
-                vec![Id::Role(f), Id::LogGroup(f), Id::Image(f), Id::Queue]
+            Id::Function(f) => {
+                let own = [Id::Role(f), Id::LogGroup(f), Id::Image(f)];
+                let queue = (profile(f).trigger == Trigger::Objects).then_some(Id::Queue);
+                own.into_iter().chain(queue).collect()
             }
-            Id::Function(f) => vec![Id::Role(f), Id::LogGroup(f), Id::Image(f)],
             Id::Alias(f) => vec![Id::Function(f)],
-            Id::Permission(Function::Process) => vec![Id::Alias(Function::Process), Id::Bucket],
-            Id::Permission(f) => vec![Id::Alias(f), Id::Api],
+            Id::Permission(f) => match profile(f).trigger {
+                Trigger::Objects => vec![Id::Alias(f), Id::Bucket],
+                Trigger::Requests => vec![Id::Alias(f), Id::Api],
+            },
             Id::Notification => vec![Id::Bucket, Id::Permission(Function::Process)],
             Id::Stage => Function::ALL
                 .into_iter()
@@ -379,7 +383,8 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         (contract::variable::MAX_PIXELS, settings.max_pixels.to_string()),
         (contract::variable::MAX_UPLOAD_BYTES, settings.max_upload_bytes.to_string()),
     ];
-    if function == Function::Process {
+    let Profile { trigger, makes_thumbnails, .. } = profile(function);
+    if *makes_thumbnails {
         let Thumbnails { sizes, format, quality } = &settings.thumbnails;
         let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
         environment.extend([
@@ -395,7 +400,7 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         memory: sizing.memory,
         timeout: sizing.timeout,
         tracing: settings.watch.tracing,
-        dead_letters: (function == Function::Process).then(|| policy::queue_arn(place, names)),
+        dead_letters: (*trigger == Trigger::Objects).then(|| policy::queue_arn(place, names)),
         environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
     Lambda { tags: names.tags(), concurrency: sizing.concurrency, configuration }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use contract::Function;
 use serde_json::Value;
 
 /// The repository.
@@ -12,11 +13,16 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
 }
 
+/// The names of the functions, each that of its crate and of its binary.
+pub fn functions() -> [&'static str; Function::ALL.len()] {
+    Function::ALL.map(Function::name)
+}
+
 /// Where the binaries of this build are: this test is in `deps` below.
 pub fn binaries() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let folder = this.ancestors().nth(2).unwrap().to_owned();
-    for name in ["provision", "upload", "list", "process"] {
+    for name in functions().into_iter().chain(["provision"]) {
         assert!(
             folder.join(name).is_file(),
             "{name} is not built in {}; run the tests by: make test",

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Emulator, Stack, skipped};
+use crate::cloud::{self, Emulator, Stack, skipped};
 use crate::proxy::{Call, Proxy, Verdict};
 
 /// An emulator of its own behind a proxy, and a witness that stays.
@@ -38,7 +38,7 @@ impl Lab {
 
     fn on(emulator: &'static Emulator, env: &'static str) -> Lab {
         let functions = tempfile::tempdir().unwrap();
-        for name in ["upload", "list", "process"] {
+        for name in cloud::functions() {
             std::fs::write(functions.path().join(name), smallest_elf()).unwrap();
         }
         let mut child =

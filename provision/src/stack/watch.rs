@@ -5,28 +5,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::Function;
 use serde_json::{Value, json};
 
+use super::function::{Trouble, profile};
 use super::resource::{Alarm, Alarms, Dashboard};
 use super::{Names, Place, STAGE};
 use crate::settings;
 
-/// What there may be an alarm about. Nobody waits for `process`, so it may be as slow as it must be.
-fn of_function(function: Function) -> &'static [&'static str] {
-    match function {
-        Function::Upload | Function::List => &["errors", "throttles", "slow"],
-        Function::Process => &["errors", "throttles"],
+/// What ends the name of an alarm.
+fn word(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Errors => "errors",
+        Trouble::Throttles => "throttles",
+        Trouble::Slow => "slow",
     }
 }
 
 /// The functions that images come in by: in a request, and past the API.
-const TAKE_IN: [Function; 2] = [Function::Upload, Function::Process];
+fn takers() -> impl Iterator<Item = Function> {
+    Function::ALL.into_iter().filter(|function| profile(*function).takes_images)
+}
+
+/// How many alarms there are by these settings. Each of them costs money beyond ten in an account, which are free.
+pub fn count_alarms(settings: &settings::Alarms) -> usize {
+    let of_functions: usize = Function::ALL.map(|function| profile(function).alarms.len()).iter().sum();
+    let on_bytes = if settings.uploaded_gb.is_some() { takers().count() } else { 0 };
+    // One of the API and one of the queue.
+    of_functions + 2 + on_bytes
+}
 
 impl Names {
     /// Of every alarm that the stack can have.
     pub fn alarms(&self) -> Vec<String> {
         let of_each = Function::ALL.into_iter().flat_map(|function| {
-            of_function(function).iter().map(move |what| format!("{}-{what}", self.function(function)))
+            profile(function).alarms.iter().map(move |trouble| self.alarm(function, *trouble))
         });
-        of_each.chain([self.api_alarm(), self.queue()]).chain(TAKE_IN.map(|f| self.bytes_alarm(f))).collect()
+        of_each.chain([self.api_alarm(), self.queue()]).chain(takers().map(|f| self.bytes_alarm(f))).collect()
+    }
+
+    fn alarm(&self, function: Function, trouble: Trouble) -> String {
+        format!("{}-{}", self.function(function), word(trouble))
     }
 
     fn bytes_alarm(&self, function: Function) -> String {
@@ -63,13 +79,14 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
     for function in Function::ALL {
         let whose = [("FunctionName", names.function(function))];
         let slow = f64::from(settings.latency_ms);
-        let possible = [
-            alarm("AWS/Lambda", "Errors", &whose, "Sum", 1.0, 1),
-            alarm("AWS/Lambda", "Throttles", &whose, "Sum", 1.0, 1),
-            alarm("AWS/Lambda", "Duration", &whose, "p99", slow, 2),
-        ];
-        let name = |what: &&str| format!("{}-{what}", names.function(function));
-        alarms.extend(of_function(function).iter().map(name).zip(possible));
+        alarms.extend(profile(function).alarms.iter().map(|&trouble| {
+            let alarm = match trouble {
+                Trouble::Errors => alarm("AWS/Lambda", "Errors", &whose, "Sum", 1.0, 1),
+                Trouble::Throttles => alarm("AWS/Lambda", "Throttles", &whose, "Sum", 1.0, 1),
+                Trouble::Slow => alarm("AWS/Lambda", "Duration", &whose, "p99", slow, 2),
+            };
+            (names.alarm(function, trouble), alarm)
+        }));
     }
     let api = [("ApiName", names.stack.clone()), ("Stage", STAGE.to_owned())];
     alarms.insert(names.api_alarm(), alarm("AWS/ApiGateway", "5XXError", &api, "Sum", 1.0, 1));
@@ -78,7 +95,7 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
     let waiting = alarm("AWS/SQS", "ApproximateNumberOfMessagesVisible", &queue, "Maximum", 1.0, 1);
     alarms.insert(names.queue(), waiting);
     if let Some(gb) = settings.uploaded_gb {
-        for function in TAKE_IN {
+        for function in takers() {
             let whose = [("FunctionName", names.function(function))];
             // It is our own metric, from the line that the function logs of each image.
             let hourly = alarm("CloudPix", "UploadedBytes", &whose, "Sum", f64::from(gb) * 1e9, 1);
@@ -145,9 +162,11 @@ mod tests {
         let mut sought = names.alarms();
         sought.sort();
         assert_eq!(made, sought);
-        // More than ten cost money, so the two on bytes have to be asked for:
+        assert_eq!(made.len(), count_alarms(&settings), "{made:?}");
+        // More than ten cost money, so those on bytes have to be asked for:
         // <https://aws.amazon.com/cloudwatch/pricing/>.
         let settings = settings::Alarms { uploaded_gb: None, ..settings };
-        assert_eq!((made.len(), alarms(&settings, &names).alarms.len()), (12, 10), "{made:?}");
+        let fewer = alarms(&settings, &names).alarms.len();
+        assert_eq!((fewer, made.len()), (count_alarms(&settings), fewer + takers().count()));
     }
 }
