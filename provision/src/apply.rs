@@ -18,8 +18,9 @@ use crate::live::{self, Known};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
 use crate::stack::function::{Trigger, profile};
+use crate::stack::id::Id;
+use crate::stack::place::{Names, ROLE_ID};
 use crate::stack::resource::{Alarms, Alias, Configuration, Lambda, Permission, Resource};
-use crate::stack::{Id, Names, ROLE_ID};
 use crate::state::{Lost, Record, Store};
 
 /// What happens while a plan runs.

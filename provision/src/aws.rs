@@ -13,7 +13,7 @@ use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use rand::RngExt;
 
-use crate::stack::Place;
+use crate::stack::place::Place;
 use crate::stack::resource::Tags;
 
 pub mod apigateway;

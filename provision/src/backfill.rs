@@ -17,7 +17,7 @@ use crate::aws::dynamodb::Standing;
 use crate::aws::lambda::Call;
 use crate::aws::{Aws, dynamodb, lambda, s3};
 use crate::interrupt::{Interrupted, Orderly};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// Before a second and a third attempt: AWS may be slow or refuse for a moment.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];

@@ -24,8 +24,10 @@ use crate::plan::{self, Plan};
 use crate::report::{self, Progress};
 use crate::settings::{self, Package, Settings};
 use crate::source::Source;
+use crate::stack::id::Id;
+use crate::stack::place::{Names, bucket_prefix, stack_name};
 use crate::stack::resource::{Code, Resource};
-use crate::stack::{self, Id, Names, Stack, stack_name};
+use crate::stack::{self, Stack};
 use crate::state::{self, Lock, Record, Store};
 
 pub mod adopt;
@@ -394,7 +396,7 @@ async fn lost(aws: &Aws, env: &str) -> anyhow::Result<Option<Record>> {
     let stack = stack_name(env);
     let mut suffixes = s3::find(aws, env, &stack).await?;
     if suffixes.len() > 1 {
-        let buckets = suffixes.iter().map(|suffix| format!("{}{suffix}", stack::bucket_prefix(env)));
+        let buckets = suffixes.iter().map(|suffix| format!("{}{suffix}", bucket_prefix(env)));
         bail!(
             "there is no state file, and several buckets carry the tag of the stack {stack}: {}; put the state file \
              back, or remove the tag from the buckets that are not in use",

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::settings::StateBucket;
-use crate::stack::{Place, bucket_prefix, stack_name};
+use crate::stack::place::{Place, bucket_prefix, stack_name};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -7,8 +7,10 @@ use contract::Function;
 use futures_util::future::try_join_all;
 
 use crate::aws::{Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
+use crate::stack::Stack;
+use crate::stack::id::Id;
+use crate::stack::place::Names;
 use crate::stack::resource::{Code, Resource};
-use crate::stack::{Id, Names, Stack};
 
 /// What is read with, besides the names.
 pub struct Known<'a> {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::aws::{Aws, apigateway, http};
 use crate::shell::quote;
-use crate::stack::{Names, STAGE};
+use crate::stack::place::{Names, STAGE};
 use crate::state::Record;
 
 #[derive(Debug, Serialize)]
@@ -163,7 +163,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::stack::Place;
+    use crate::stack::place::Place;
 
     fn outputs(key: &str) -> Outputs {
         let place = Place {

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::stack::Stack;
+use crate::stack::id::Id;
+use crate::stack::place::{Names, STACK_TAG};
 use crate::stack::resource::Resource;
-use crate::stack::{Id, Names, STACK_TAG, Stack};
 
 /// The steps that turn live into desired, in an order that respects what needs what.
 #[derive(Clone, Debug, Default, PartialEq)]

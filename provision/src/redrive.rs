@@ -15,7 +15,7 @@ use contract::Function;
 use crate::aws::sqs::{Message, Open};
 use crate::aws::{Aws, lambda};
 use crate::interrupt::{Interrupted, Orderly};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// How long a message is hidden from others while it is sent, in seconds: longer than Lambda, throttled,
 /// is asked again.

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::aws::{Aws, dynamodb, s3};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// Objects at once. A request each to S3 and DynamoDB, both of which take thousands a second.
 const PARALLEL: usize = 32;

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use crate::apply::{Done, Event};
 use crate::outputs::Outputs;
 use crate::plan::{Action, Change, Plan, Step};
-use crate::stack::{Id, Names, Place};
+use crate::stack::id::Id;
+use crate::stack::place::{Names, Place};
 
 impl Action {
     /// For an error: "create the S3 bucket …".

@@ -12,8 +12,8 @@ use crate::aws::Aws;
 use crate::aws::http::{self, Answer};
 use crate::aws::lambda::{self, Call};
 use crate::outputs::Outputs;
-use crate::stack::Names;
 use crate::stack::function::{SmokeTest, profile};
+use crate::stack::place::Names;
 
 /// A PNG of one pixel.
 const PIXEL: &str =

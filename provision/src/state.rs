@@ -15,7 +15,7 @@ use crate::aws::s3::shared;
 use crate::aws::{self, Aws};
 use crate::report;
 use crate::settings::{Settings, StateBucket};
-use crate::stack::{Place, stack_name};
+use crate::stack::place::{Place, stack_name};
 
 mod bucket;
 mod folder;

@@ -16,8 +16,8 @@ use aws_sdk_apigateway::types::{
 use futures_util::{TryStreamExt, stream};
 
 use super::{Aws, NotYet, failed, jittered, optional, pauses, retry, says};
+use crate::stack::place::{Names, STACK_TAG};
 use crate::stack::resource::{Api, GatewayResponse, Tags, managed_tags};
-use crate::stack::{Names, STACK_TAG};
 
 mod access;
 mod methods;

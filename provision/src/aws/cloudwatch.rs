@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Aws, failed, optional, tag_changes};
-use crate::stack::Names;
+use crate::stack::place::Names;
 use crate::stack::resource::{Alarm, Alarms, Dashboard, Tags, managed_tags};
 
 /// What an alarm is that goes between two calls, by the models of the calls and by what they say.

@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait, wait_longer};
-use crate::stack::Names;
+use crate::stack::place::Names;
 use crate::stack::resource::{Index, Table, managed_tags};
 
 mod records;

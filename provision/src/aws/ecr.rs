@@ -7,8 +7,8 @@ use contract::Function;
 use serde_json::{Value, json};
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes};
+use crate::stack::place::{Names, PULL_STATEMENT};
 use crate::stack::resource::{Repository, managed_tags};
-use crate::stack::{Names, PULL_STATEMENT};
 
 mod images;
 

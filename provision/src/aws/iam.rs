@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes};
 use crate::doctor::{Refused, Statement};
+use crate::stack::place::{Names, ROLE_POLICY};
 use crate::stack::resource::{Role, managed_tags};
-use crate::stack::{Names, ROLE_POLICY};
 
 const GONE: &[&str] = &["NoSuchEntity"];
 /// A role that was made a moment ago is not seen everywhere yet.

@@ -16,8 +16,9 @@ use contract::Function;
 use super::{Aws, Failure, NotYet, failed, optional, retry, sending, tag_changes, wait};
 use crate::package::Artifact;
 use crate::settings::Package;
+use crate::stack::place::{Names, Place};
+use crate::stack::policy;
 use crate::stack::resource::{Code, Configuration, Lambda, managed_tags};
-use crate::stack::{Names, Place, policy};
 
 mod calls;
 mod versions;

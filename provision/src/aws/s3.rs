@@ -15,8 +15,8 @@ use aws_sdk_s3::types::{
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, is, optional, retry};
+use crate::stack::place::{Names, STACK_TAG, bucket_prefix};
 use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags};
-use crate::stack::{Names, STACK_TAG, bucket_prefix};
 
 pub mod notification;
 pub mod objects;

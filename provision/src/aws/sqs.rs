@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, optional, retry, says, tag_changes, wait};
-use crate::stack::Names;
+use crate::stack::place::Names;
 use crate::stack::resource::{Queue, managed_tags};
 
 /// The second is what SQS said before it spoke JSON, and says beside it.

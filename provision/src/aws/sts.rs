@@ -5,7 +5,7 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::error::SdkError;
 
 use super::{failed, proxy};
-use crate::stack::Place;
+use crate::stack::place::Place;
 
 /// The place, and the caller's ARN.
 ///

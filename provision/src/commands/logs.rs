@@ -12,7 +12,7 @@ use crate::aws::logs;
 use crate::cli::Common;
 use crate::interrupt::Orderly;
 use crate::report;
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// Between two looks. CloudWatch shows a line some seconds after it was written, and takes five looks
 /// a second from all of the account.

@@ -24,8 +24,10 @@ use crate::plan::{self, Action, Plan};
 use crate::report::{self, Progress};
 use crate::settings::Package;
 use crate::smoke;
+use crate::stack::Stack;
+use crate::stack::id::Id;
+use crate::stack::place::Names;
 use crate::stack::resource::{Code, Resource};
-use crate::stack::{Id, Names, Stack};
 use crate::state::Store;
 
 /// Whether a new version is tried through the API, or stays as it is: where its functions cannot be

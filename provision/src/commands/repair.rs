@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::existing;
 use crate::cli::Common;
-use crate::stack::Names;
+use crate::stack::place::Names;
 use crate::{backfill, redrive, reindex, report};
 
 pub async fn reindex(common: &Common) -> anyhow::Result<ExitCode> {

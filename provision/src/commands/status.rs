@@ -13,7 +13,8 @@ use crate::live::{self, Known};
 use crate::outputs::Outputs;
 use crate::report::{self, Row};
 use crate::settings::Auth;
-use crate::stack::{Id, Names};
+use crate::stack::id::Id;
+use crate::stack::place::Names;
 
 /// Exits with 1 where something is missing, sick, or raises an alarm.
 pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {

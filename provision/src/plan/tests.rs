@@ -8,8 +8,9 @@ use proptest::sample::{Index, subsequence};
 
 use super::*;
 use crate::settings::{self, Package};
+use crate::stack;
+use crate::stack::place::Place;
 use crate::stack::resource::{Code, Tags};
-use crate::stack::{self, Place};
 
 fn names() -> Names {
     Names::new("default", "eu-west-1", "abcd1234")

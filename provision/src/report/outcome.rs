@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{done_json, out, talk};
 use crate::apply::Done;
 use crate::plan::Plan;
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 pub fn destroyed(
     plan: &Plan,

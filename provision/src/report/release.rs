@@ -10,7 +10,7 @@ use super::{done_json, out, talk};
 use crate::apply::Done;
 use crate::aws::lambda::{Note, Version};
 use crate::plan::Plan;
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// `tried`: of each function that had a new version, its number.
 pub fn deployed(

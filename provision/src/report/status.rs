@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{KIND, heading, out};
 use crate::aws::cloudwatch::Hour;
-use crate::stack::{Id, Names, Place};
+use crate::stack::id::Id;
+use crate::stack::place::{Names, Place};
 
 /// A resource, and how it is.
 pub struct Row {

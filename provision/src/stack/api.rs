@@ -6,8 +6,8 @@ use contract::{Function, ROUTES, Route};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::place::{API_ID, LIVE, Names, Place, STAGE};
 use super::resource::{AccessLog, Api, GatewayResponse, Integration, Method};
-use super::{API_ID, LIVE, Names, Place, STAGE};
 use crate::settings::{Auth, Settings};
 
 pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {

@@ -102,6 +102,11 @@ pub fn profile(function: Function) -> &'static Profile {
     }
 }
 
+/// The functions that images come in by: in a request, and past the API.
+pub fn takers() -> impl Iterator<Item = Function> {
+    Function::ALL.into_iter().filter(|function| profile(*function).takes_images)
+}
+
 const RECORDS: Right = Right {
     sid: "Records",
     actions: &["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],

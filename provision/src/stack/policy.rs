@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use contract::Function;
 use serde_json::{Value, json};
 
+use super::api;
 use super::function::{Right, Target, Trigger, profile};
+use super::place::{Names, PULL_STATEMENT, Place};
 use super::resource::{Permission, Role};
-use super::{Names, PULL_STATEMENT, Place, api};
 use crate::settings::Settings;
 
 pub fn role_arn(place: &Place, names: &Names, function: Function) -> String {

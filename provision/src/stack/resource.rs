@@ -203,7 +203,7 @@ pub struct Role {
     pub id: Option<String>,
     pub tags: Tags,
     pub trust: Value,
-    /// The inline policy named [`super::ROLE_POLICY`].
+    /// The inline policy named [`super::place::ROLE_POLICY`].
     pub policy: Value,
 }
 
@@ -213,7 +213,7 @@ pub struct Repository {
     pub tags: Tags,
     pub immutable_tags: bool,
     pub scan_on_push: bool,
-    /// Of the repository's policy, the statement [`super::PULL_STATEMENT`].
+    /// Of the repository's policy, the statement [`super::place::PULL_STATEMENT`].
     pub pull_policy: Value,
     pub lifecycle: Value,
 }
@@ -235,7 +235,7 @@ pub struct Lambda {
     pub configuration: Configuration,
 }
 
-/// What the alias [`super::LIVE`] serves: the configuration of the published version that it names.
+/// What the alias [`super::place::LIVE`] serves: the configuration of the published version that it names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Alias {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use contract::Function;
 
+use super::place::{LIVE, Names, Place};
+use super::policy;
 use super::resource::{Bucket, CorsRule, Index, LifecycleRule, Notification, Queue, Table};
-use super::{LIVE, Names, Place, policy};
 use crate::settings::Settings;
 
 pub(super) fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {

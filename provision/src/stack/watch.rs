@@ -5,24 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::Function;
 use serde_json::{Value, json};
 
-use super::function::{Trouble, profile};
+use super::function::{Trouble, profile, takers};
+use super::place::{Names, Place, STAGE};
 use super::resource::{Alarm, Alarms, Dashboard};
-use super::{Names, Place, STAGE};
 use crate::settings;
-
-/// What ends the name of an alarm.
-fn word(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::Errors => "errors",
-        Trouble::Throttles => "throttles",
-        Trouble::Slow => "slow",
-    }
-}
-
-/// The functions that images come in by: in a request, and past the API.
-fn takers() -> impl Iterator<Item = Function> {
-    Function::ALL.into_iter().filter(|function| profile(*function).takes_images)
-}
 
 /// How many alarms there are by these settings. Each of them costs money beyond ten in an account, which are free.
 pub fn count_alarms(settings: &settings::Alarms) -> usize {
@@ -30,28 +16,6 @@ pub fn count_alarms(settings: &settings::Alarms) -> usize {
     let on_bytes = if settings.uploaded_gb.is_some() { takers().count() } else { 0 };
     // One of the API and one of the queue.
     of_functions + 2 + on_bytes
-}
-
-impl Names {
-    /// Of every alarm that the stack can have.
-    pub fn alarms(&self) -> Vec<String> {
-        let of_each = Function::ALL.into_iter().flat_map(|function| {
-            profile(function).alarms.iter().map(move |trouble| self.alarm(function, *trouble))
-        });
-        of_each.chain([self.api_alarm(), self.queue()]).chain(takers().map(|f| self.bytes_alarm(f))).collect()
-    }
-
-    fn alarm(&self, function: Function, trouble: Trouble) -> String {
-        format!("{}-{}", self.function(function), word(trouble))
-    }
-
-    fn bytes_alarm(&self, function: Function) -> String {
-        format!("{}-bytes", self.function(function))
-    }
-
-    fn api_alarm(&self) -> String {
-        format!("{}-api-errors", self.stack)
-    }
 }
 
 /// One error of ours is one too many; a function that is slow may be so for ten minutes.

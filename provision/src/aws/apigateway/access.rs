@@ -10,8 +10,8 @@ use aws_sdk_apigateway::types::{
 use super::{GONE, NOT_YET, create_once, made, patch, set_tags};
 use crate::aws::{Aws, failed, optional, retry};
 use crate::settings::{Period, Quota};
+use crate::stack::place::{API_ID, Names, STACK_TAG, STAGE};
 use crate::stack::resource::{AccessLog, ApiKey, Stage, UsagePlan, managed_tags};
-use crate::stack::{API_ID, Names, STACK_TAG, STAGE};
 
 const RATE: &str = "/*/*/throttling/rateLimit";
 const BURST: &str = "/*/*/throttling/burstLimit";

@@ -10,7 +10,7 @@ use futures_util::{TryStreamExt, stream};
 
 use super::{ABREAST, GONE, NOT_YET, made};
 use crate::aws::{failed, optional, retry};
-use crate::stack::Place;
+use crate::stack::place::Place;
 use crate::stack::resource::{Api, Integration, Method};
 
 /// Of a preflight, the status that the mock integration answers.

@@ -12,7 +12,7 @@ use contract::{DELETING_OWNER, index};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{Aws, failed, jittered, optional, pauses};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// Keys of one `BatchGetItem`:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.

@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 use super::{GONE, NOT_VISIBLE};
 use crate::aws::{Aws, failed, is, optional, retry, sending, wait};
 use crate::package::{Blob, Image as Packed, MANIFEST_TYPE};
-use crate::stack::Names;
+use crate::stack::place::Names;
 use crate::stack::resource::Image;
 
 /// The image of that digest, where the repository has it.

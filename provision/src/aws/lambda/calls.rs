@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::{GONE, NOT_YET};
 use crate::aws::{Aws, failed, optional, retry, says};
+use crate::stack::place::{API_ID, LIVE, Names};
 use crate::stack::resource::Permission;
-use crate::stack::{API_ID, LIVE, Names};
 
 /// Lambda lets no function run longer than 15 minutes.
 const LONGEST: Duration = Duration::from_mins(16);

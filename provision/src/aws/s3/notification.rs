@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{
 };
 
 use crate::aws::{Aws, NotYet, failed, optional, retry, says};
-use crate::stack::Names;
+use crate::stack::place::Names;
 use crate::stack::resource::Notification;
 
 /// The id of ours.

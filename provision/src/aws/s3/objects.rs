@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use crate::aws::{Aws, failed, optional};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// How many images the bucket holds; counting ends at `limit`.
 pub async fn count_images(aws: &Aws, names: &Names, limit: usize) -> anyhow::Result<usize> {
