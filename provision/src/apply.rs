@@ -14,14 +14,14 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::aws::{self, Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
 use crate::interrupt::{Interrupted, Orderly};
-use crate::live::{self, Known};
+use crate::live::{self, Known, Suffix};
 use crate::package::Artifact;
 use crate::plan::{Action, Plan, Step};
 use crate::stack::function::{Trigger, profile};
 use crate::stack::id::Id;
 use crate::stack::place::{Names, ROLE_ID};
 use crate::stack::resource::{Alarms, Alias, Configuration, Lambda, Permission, Resource};
-use crate::state::{Lost, Record, Store};
+use crate::state::{Lost, StackRecord, Store};
 
 /// What happens while a plan runs.
 #[derive(Debug)]
@@ -38,16 +38,35 @@ pub enum Event<'a> {
 }
 
 /// What the steps work with.
-pub struct Site<'a> {
-    pub aws: &'a Aws,
-    pub names: &'a Names,
-    pub artifacts: &'a BTreeMap<Function, Artifact>,
-    pub store: &'a Store,
-    pub record: RefCell<Record>,
+pub struct Runner<'a> {
+    aws: &'a Aws,
+    store: &'a Store,
+    names: &'a Names,
+    artifacts: &'a BTreeMap<Function, Artifact>,
+    record: RefCell<StackRecord>,
     /// Ids of roles that were made in this run.
-    pub roles: RefCell<BTreeMap<Function, String>>,
+    roles: RefCell<BTreeMap<Function, String>>,
     /// Steps at once.
-    pub parallelism: usize,
+    parallelism: usize,
+}
+
+impl<'a> Runner<'a> {
+    pub fn new(
+        aws: &'a Aws,
+        store: &'a Store,
+        names: &'a Names,
+        artifacts: &'a BTreeMap<Function, Artifact>,
+        record: StackRecord,
+        parallelism: usize,
+    ) -> Runner<'a> {
+        let (record, roles) = (RefCell::new(record), RefCell::default());
+        Runner { aws, store, names, artifacts, record, roles, parallelism }
+    }
+
+    /// The record as it is after the run.
+    pub fn into_record(self) -> StackRecord {
+        self.record.into_inner()
+    }
 }
 
 /// A step that was done.
@@ -59,11 +78,11 @@ pub struct Done<'a> {
     pub took: Duration,
 }
 
-/// Runs every step, and answers what was done, in the order it finished.
+/// Runs every step, and returns what was done, in the order it finished.
 ///
-/// Of the steps that could start, the one with the longest chain of others behind it does.
+/// Of the steps that could start, the one with the longest chain of others behind it starts first.
 pub async fn run<'a>(
-    site: &Site<'_>,
+    runner: &Runner<'_>,
     plan: &'a Plan,
     on: impl Fn(Event<'_>),
 ) -> anyhow::Result<Vec<Done<'a>>> {
@@ -79,13 +98,13 @@ pub async fn run<'a>(
     loop {
         if failures.is_empty() && !interrupted && lost.is_none() {
             let ready = waiting.iter().copied().filter(|&index| plan.needs(index).is_subset(&done));
-            let free = site.parallelism.saturating_sub(running.len());
+            let free = runner.parallelism.saturating_sub(running.len());
             for index in ready.take(free).collect::<Vec<_>>() {
                 waiting.retain(|other| *other != index);
                 let step = &plan.steps[index];
                 running.push(async move {
                     let start = begin.elapsed();
-                    let result = site.start(step, on).await;
+                    let result = runner.start(step, on).await;
                     (index, result, Done { step, start, took: begin.elapsed().saturating_sub(start) })
                 });
             }
@@ -97,7 +116,7 @@ pub async fn run<'a>(
                 on(Event::Stopping);
                 continue;
             }
-            by = site.store.lost(), if lost.is_none() => {
+            by = runner.store.lost(), if lost.is_none() => {
                 on(Event::Lost(&by));
                 lost = Some(by);
                 continue;
@@ -114,7 +133,7 @@ pub async fn run<'a>(
             Err(error) if error.is::<Lost>() => waiting.push(index),
             Err(error) => {
                 let Step { id, action } = step.step;
-                let name = site.names.of(*id);
+                let name = runner.names.of(*id);
                 let error = error.context(format!("{} the {} {name}", action.verb(), id.kind()));
                 on(Event::Failed(step.step, &error));
                 failures.push(error);
@@ -135,7 +154,7 @@ pub async fn run<'a>(
     }
 }
 
-impl Site<'_> {
+impl Runner<'_> {
     /// Performs a step, unless the lock is another run's by now, as after a sleep.
     async fn start(&self, step: &Step, on: &impl Fn(Event<'_>)) -> anyhow::Result<()> {
         self.store.check_lock().await?;
@@ -170,7 +189,7 @@ impl Site<'_> {
         progress: impl Fn(String),
     ) -> anyhow::Result<()> {
         let api = self.record.borrow().api_id.clone();
-        let known = Known { api: api.as_deref(), bucket: true, code: &BTreeMap::new() };
+        let known = Known { api: api.as_deref(), suffix: Suffix::Known, code: &BTreeMap::new() };
         match live::read_one(self.aws, self.names, &known, id).await? {
             Some(live) if live.tags() == desired.tags() => self.update(id, &live, desired, progress).await,
             _ => Err(error),
@@ -216,7 +235,7 @@ impl Site<'_> {
     }
 
     async fn create(&self, id: Id, desired: &Resource, progress: impl Fn(String)) -> anyhow::Result<()> {
-        let Site { aws, names, .. } = *self;
+        let Runner { aws, names, .. } = *self;
         match (id, desired) {
             (Id::Bucket, Resource::Bucket(desired)) => s3::create(aws, names, desired).await,
             (Id::Table, Resource::Table(desired)) => dynamodb::create(aws, names, desired, progress).await,
@@ -284,7 +303,7 @@ impl Site<'_> {
         progress: impl Fn(String),
     ) -> anyhow::Result<()> {
         use Resource as R;
-        let Site { aws, names, .. } = *self;
+        let Runner { aws, names, .. } = *self;
         match (id, live, desired) {
             (Id::Bucket, R::Bucket(live), R::Bucket(desired)) => s3::update(aws, names, live, desired).await,
             (Id::Table, R::Table(live), R::Table(desired)) => {
@@ -334,7 +353,7 @@ impl Site<'_> {
     }
 
     async fn delete(&self, id: Id, live: &Resource, progress: impl Fn(String)) -> anyhow::Result<()> {
-        let Site { aws, names, .. } = *self;
+        let Runner { aws, names, .. } = *self;
         match (id, live) {
             (Id::Bucket, _) => {
                 s3::delete(aws, names, |gone| progress(format!("object versions deleted: {gone}"))).await

@@ -1,4 +1,4 @@
-//! The door to AWS: clients, the caller's identity, retries, and errors that say what to do next.
+//! The way to AWS: clients, the caller's identity, retries, and errors that say what to do next.
 //!
 //! Below, one file per service, each with the same verbs: `read` answers what exists as the same type
 //! that `stack` builds, `create`, `update` and `delete` act. They print nothing and plan nothing.
@@ -50,14 +50,14 @@ pub struct Aws {
 }
 
 /// What the SDK found of region, credentials and endpoint, before anything is asked of AWS.
-pub struct Door {
+pub struct Connector {
     config: SdkConfig,
     region: String,
 }
 
-impl Door {
+impl Connector {
     /// Finds region and credentials by the SDK's usual chain.
-    pub async fn find() -> anyhow::Result<Door> {
+    pub async fn find() -> anyhow::Result<Connector> {
         let config = configuration().await?;
         let Some(region) = config.region().map(|region| region.as_ref().to_owned()) else {
             bail!(
@@ -70,15 +70,15 @@ impl Door {
             let why = profile::advice().unwrap_or_else(|| NO_CREDENTIALS.to_owned());
             return Err(anyhow::Error::new(error).context(why));
         }
-        Ok(Door { config, region })
+        Ok(Connector { config, region })
     }
 
     pub fn endpoint(&self) -> Option<String> {
         self.config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned())
     }
 
-    /// Asks AWS who we are, and answers a client for each service.
-    pub async fn open(&self) -> anyhow::Result<Aws> {
+    /// Asks AWS who we are, and returns a client for each service.
+    pub async fn connect(&self) -> anyhow::Result<Aws> {
         let (config, endpoint) = (&self.config, self.endpoint());
         let plain_http = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
         // It is the first call: who cannot reach AWS at all should hear of it soon.
@@ -111,7 +111,7 @@ impl Door {
 
 impl Aws {
     pub async fn connect() -> anyhow::Result<Aws> {
-        Door::find().await?.open().await
+        Connector::find().await?.connect().await
     }
 
     /// Where STS answers, even to those whom it does not know.

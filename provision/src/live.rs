@@ -12,12 +12,20 @@ use crate::stack::id::Id;
 use crate::stack::place::Names;
 use crate::stack::resource::{Code, Resource};
 
+/// Where the suffix of the bucket's name is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suffix {
+    /// The state file, or a bucket that was found by its tag.
+    Known,
+    /// It was drawn a moment ago, so that no bucket can bear it.
+    Drawn,
+}
+
 /// What is read with, besides the names.
 pub struct Known<'a> {
     /// The REST API's id, where it exists.
     pub api: Option<&'a str>,
-    /// Whether a bucket can exist: not where its suffix was drawn a moment ago.
-    pub bucket: bool,
+    pub suffix: Suffix,
     /// The code that should be, which says what images to look for.
     pub code: &'a BTreeMap<Function, Code>,
 }
@@ -29,10 +37,10 @@ pub async fn look(
     aws: &Aws,
     names: &Names,
     recorded: Option<&str>,
-    bucket: bool,
+    suffix: Suffix,
     code: &BTreeMap<Function, Code>,
 ) -> anyhow::Result<(Option<String>, Stack)> {
-    let (without, known) = (Known { api: None, bucket, code }, Known { api: recorded, bucket, code });
+    let (without, known) = (Known { api: None, suffix, code }, Known { api: recorded, suffix, code });
     let (api, live) = if recorded.is_some() {
         let live = read(aws, names, &known).await?;
         if live.contains_key(&Id::Api) {
@@ -46,7 +54,7 @@ pub async fn look(
     if let (None, Some(live)) = (&api, live) {
         return Ok((None, live));
     }
-    let live = read(aws, names, &Known { api: api.as_deref(), bucket, code }).await?;
+    let live = read(aws, names, &Known { api: api.as_deref(), suffix, code }).await?;
     Ok((api, live))
 }
 
@@ -72,7 +80,7 @@ pub async fn read_one(
     id: Id,
 ) -> anyhow::Result<Option<Resource>> {
     Ok(match (id, known.api) {
-        (Id::Bucket | Id::Notification, _) if !known.bucket => None,
+        (Id::Bucket | Id::Notification, _) if known.suffix == Suffix::Drawn => None,
         (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),
         (Id::Table, _) => dynamodb::read(aws, names).await?.map(Resource::Table),
         (Id::Queue, _) => sqs::read(aws, names).await?.map(Resource::Queue),

@@ -4,8 +4,9 @@
 //! it is packed: no clock, no owner, no order of a directory gets in. An unchanged function is then no
 //! change.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use base64::Engine;
@@ -13,10 +14,11 @@ use base64::engine::general_purpose::STANDARD;
 use contract::Function;
 use elf::abi::{EM_AARCH64, EM_X86_64, PT_INTERP};
 use flate2::{Compression, GzBuilder};
+use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::settings::{Architecture, Package};
+use crate::settings::{Architecture, Package, Settings};
 use crate::source::Source;
 use crate::stack::resource::Code;
 
@@ -72,7 +74,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// What is to be packed, and how.
-pub struct Order<'a> {
+pub struct Packing<'a> {
     pub function: Function,
     /// The binary.
     pub path: &'a Path,
@@ -83,19 +85,19 @@ pub struct Order<'a> {
     pub source: Option<Source>,
 }
 
-pub fn pack(order: &Order<'_>) -> anyhow::Result<(Code, Artifact)> {
-    let Order { path, package, emulated, .. } = *order;
+pub fn pack(packing: &Packing<'_>) -> anyhow::Result<(Code, Artifact)> {
+    let Packing { path, package, emulated, .. } = *packing;
     let binary = match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             bail!("there is no function at {}; build the functions first: make build", path.display())
         }
         binary => binary.with_context(|| format!("read {}", path.display()))?,
     };
-    let architecture = architecture(&binary, order.architecture, emulated && package == Package::Zip)
+    let architecture = architecture(&binary, packing.architecture, emulated && package == Package::Zip)
         .with_context(|| format!("the function at {}", path.display()))?;
     let (digest, artifact) = match package {
         Package::Image => {
-            let image = image(&binary, architecture, order.function, order.source.as_ref())?;
+            let image = image(&binary, architecture, packing.function, packing.source.as_ref())?;
             (image.manifest.digest.clone(), Artifact::Image(image))
         }
         Package::Zip => {
@@ -104,6 +106,48 @@ pub fn pack(order: &Order<'_>) -> anyhow::Result<(Code, Artifact)> {
         }
     };
     Ok((Code { package, digest, architecture: architecture.to_string() }, artifact))
+}
+
+/// The packages of several functions: what each one's code is, and the bytes of it.
+pub struct Packed {
+    pub code: BTreeMap<Function, Code>,
+    pub artifacts: BTreeMap<Function, Artifact>,
+}
+
+/// Packs each function on a thread of its own: compressing is what takes the time.
+pub async fn pack_all(settings: &Settings, emulated: bool, folder: Option<&Path>) -> anyhow::Result<Packed> {
+    let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
+    let packing = settings.functions.iter().map(|(&function, sizing)| {
+        let (path, package, architecture) =
+            (folder.join(function.name()), settings.package, sizing.architecture);
+        let pack = move || {
+            let source = Source::of(function);
+            pack(&Packing { function, path: &path, package, architecture, emulated, source })
+        };
+        async move { anyhow::Ok((function, tokio::task::spawn_blocking(pack).await??)) }
+    });
+    // All are waited for, so that of several errors it is always the first one's that is told.
+    let packed: anyhow::Result<Vec<_>> = join_all(packing).await.into_iter().collect();
+    let packed =
+        packed?.into_iter().map(|(function, (code, artifact))| ((function, code), (function, artifact)));
+    let (code, artifacts) = packed.unzip();
+    Ok(Packed { code, artifacts })
+}
+
+/// Where the functions were built: by `make build`, or for an emulator also by `make local`, whose
+/// binaries are not optimised and no match for AWS.
+fn functions_folder(emulated: bool) -> PathBuf {
+    let architecture = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
+    let profiles: &[&str] = if emulated { &["release", "local"] } else { &["release"] };
+    let folder = |libc: &str, profile: &str| {
+        PathBuf::from(format!("target/{architecture}-unknown-linux-{libc}/{profile}"))
+    };
+    let candidates = ["gnu", "musl"]
+        .into_iter()
+        .flat_map(|libc| profiles.iter().map(move |profile| folder(libc, profile)));
+    let built =
+        |folder: &PathBuf| Function::ALL.iter().all(|function| folder.join(function.name()).is_file());
+    candidates.clone().find(built).unwrap_or_else(|| folder("gnu", "release"))
 }
 
 /// What the binary runs on, refused where Lambda would only say so at the first request.
@@ -277,9 +321,9 @@ mod tests {
         file
     }
 
-    fn order(path: &Path, package: Package) -> Order<'_> {
+    fn packing(path: &Path, package: Package) -> Packing<'_> {
         let (function, architecture) = (Function::Upload, Architecture::Auto);
-        Order { function, path, package, architecture, emulated: false, source: None }
+        Packing { function, path, package, architecture, emulated: false, source: None }
     }
 
     #[test]
@@ -291,7 +335,7 @@ mod tests {
                 std::fs::write(&path, elf(EM_X86_64, 1)).unwrap();
                 let file = std::fs::File::options().write(true).open(&path).unwrap();
                 file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
-                pack(&order(&path, package)).unwrap().0.digest
+                pack(&packing(&path, package)).unwrap().0.digest
             });
             assert_eq!(digests[0], digests[1], "{package:?}");
         }
@@ -307,7 +351,7 @@ mod tests {
         std::fs::write(&path, &binary).unwrap();
         let packed = [false, true].map(|emulated| {
             let Artifact::Zip(Zip { bytes }) =
-                pack(&Order { emulated, ..order(&path, Package::Zip) }).unwrap().1
+                pack(&Packing { emulated, ..packing(&path, Package::Zip) }).unwrap().1
             else {
                 panic!("no zip file")
             };
@@ -378,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_missing_binary_says_how_to_build_it() {
-        let error = pack(&order(Path::new("no/such/upload"), Package::Zip)).unwrap_err();
+        let error = pack(&packing(Path::new("no/such/upload"), Package::Zip)).unwrap_err();
         assert!(error.to_string().contains("make build"), "{error}");
     }
 }

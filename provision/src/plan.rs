@@ -142,6 +142,33 @@ impl Plan {
     }
 }
 
+impl Action {
+    /// For an error: "create the S3 bucket …".
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Action::Create(_) => "create",
+            Action::Update { .. } => "update",
+            Action::Replace { .. } => "replace",
+            Action::Delete(_) => "delete",
+        }
+    }
+
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Action::Update { changes, .. } | Action::Replace { changes, .. } => changes,
+            Action::Create(_) | Action::Delete(_) => &[],
+        }
+    }
+}
+
+/// The plan, or an error that lists every reason to refuse it.
+pub fn checked(plan: Result<Plan, Vec<Refusal>>) -> anyhow::Result<Plan> {
+    plan.map_err(|refusals| {
+        let lines: Vec<String> = refusals.iter().map(|refusal| format!("  {refusal}")).collect();
+        anyhow::anyhow!("nothing was changed, because:\n{}", lines.join("\n"))
+    })
+}
+
 pub fn plan(desired: &Stack, live: &Stack, names: &Names) -> Result<Plan, Vec<Refusal>> {
     let mut refusals: Vec<Refusal> = live.iter().filter_map(|(id, is)| foreign(*id, is, names)).collect();
     let mut plan = Plan::default();

@@ -21,48 +21,30 @@ use crate::plan::{Action, Change, Plan, Step};
 use crate::stack::id::Id;
 use crate::stack::place::{Names, Place};
 
-impl Action {
-    /// For an error: "create the S3 bucket …".
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Action::Create(_) => "create",
-            Action::Update { .. } => "update",
-            Action::Replace { .. } => "replace",
-            Action::Delete(_) => "delete",
-        }
+fn symbol(action: &Action) -> &'static str {
+    match action {
+        Action::Create(_) => "+",
+        Action::Update { .. } => "~",
+        Action::Replace { .. } => "±",
+        Action::Delete(_) => "-",
     }
+}
 
-    fn symbol(&self) -> &'static str {
-        match self {
-            Action::Create(_) => "+",
-            Action::Update { .. } => "~",
-            Action::Replace { .. } => "±",
-            Action::Delete(_) => "-",
-        }
+fn colour(action: &Action) -> Style {
+    match action {
+        Action::Create(_) => Style::new().green(),
+        Action::Update { .. } => Style::new().yellow(),
+        Action::Replace { .. } | Action::Delete(_) => Style::new().red(),
     }
+}
 
-    fn style(&self) -> Style {
-        match self {
-            Action::Create(_) => Style::new().green(),
-            Action::Update { .. } => Style::new().yellow(),
-            Action::Replace { .. } | Action::Delete(_) => Style::new().red(),
-        }
-    }
-
-    fn participles(&self) -> (&'static str, &'static str) {
-        match self {
-            Action::Create(_) => ("creating", "created"),
-            Action::Update { .. } => ("updating", "updated"),
-            Action::Replace { .. } => ("replacing", "replaced"),
-            Action::Delete(_) => ("deleting", "deleted"),
-        }
-    }
-
-    fn changes(&self) -> &[Change] {
-        match self {
-            Action::Update { changes, .. } | Action::Replace { changes, .. } => changes,
-            Action::Create(_) | Action::Delete(_) => &[],
-        }
+/// "creating", and "created".
+fn participles(action: &Action) -> (&'static str, &'static str) {
+    match action {
+        Action::Create(_) => ("creating", "created"),
+        Action::Update { .. } => ("updating", "updated"),
+        Action::Replace { .. } => ("replacing", "replaced"),
+        Action::Delete(_) => ("deleting", "deleted"),
     }
 }
 
@@ -104,13 +86,13 @@ fn heading(names: &Names, place: &Place) -> String {
 fn plan_text(plan: &Plan, names: &Names, place: &Place) -> String {
     let mut text = heading(names, place);
     for Step { id, action } in &plan.steps {
-        let (symbol, kind, name) = (action.style().apply_to(action.symbol()), id.kind(), names.of(*id));
+        let (symbol, kind, name) = (colour(action).apply_to(symbol(action)), id.kind(), names.of(*id));
         let _ = writeln!(text, "  {symbol} {kind:KIND$}  {name}");
         for Change { field, from, to } in action.changes() {
             let _ = writeln!(text, "      {field}: {} → {}", short(from), short(to));
         }
     }
-    let count = |symbol| plan.steps.iter().filter(|step| step.action.symbol() == symbol).count();
+    let count = |of: &str| plan.steps.iter().filter(|step| symbol(&step.action) == of).count();
     let parts = [("to create", "+"), ("to change", "~"), ("to replace", "±"), ("to delete", "-")];
     let parts = parts.map(|(words, symbol)| (words, count(symbol)));
     let mut parts: Vec<String> = parts
@@ -191,7 +173,7 @@ impl<'a> Progress<'a> {
         if console::user_attended_stderr() {
             match event {
                 Event::Started(step) => {
-                    let (doing, _) = step.action.participles();
+                    let (doing, _) = participles(&step.action);
                     let bar = self.bar(&format!("{doing} {}", self.subject(step)));
                     self.running.borrow_mut().insert(step.id, bar);
                 }
@@ -220,8 +202,8 @@ impl<'a> Progress<'a> {
             Event::Started(_) => None,
             Event::Progress(step, text) => Some(format!("  {}: {text}", self.subject(step))),
             Event::Finished(step, elapsed) => {
-                let (_, done) = step.action.participles();
-                let symbol = step.action.style().for_stderr().apply_to(step.action.symbol());
+                let (_, done) = participles(&step.action);
+                let symbol = colour(&step.action).for_stderr().apply_to(symbol(&step.action));
                 Some(format!("  {symbol} {done} {} ({})", self.subject(step), seconds(*elapsed)))
             }
             Event::Failed(step, error) => {

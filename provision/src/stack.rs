@@ -12,8 +12,8 @@ use function::{Profile, Trigger, profile};
 use id::Id;
 use place::{API_ID, Names, Place, ROLE_ID, STAGE};
 use resource::{
-    Alias, ApiKey, Code, Configuration, Image, Lambda, LogGroup, OnTrial, Repository, Resource, Role, Stage,
-    UsagePlan,
+    Alias, ApiKey, Code, Configuration, ContainerImage, Lambda, LogGroup, OnTrial, Repository, Resource,
+    Role, Stage, UsagePlan,
 };
 
 use crate::settings::{Auth, Package, Settings, Thumbnails};
@@ -47,7 +47,8 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         let repository = repository(place, names, function);
         stack.insert(Id::Repository(function), Resource::Repository(repository));
         if code.package == Package::Image {
-            stack.insert(Id::Image(function), Resource::Image(Image { digest: code.digest.clone() }));
+            stack
+                .insert(Id::Image(function), Resource::Image(ContainerImage { digest: code.digest.clone() }));
         }
         let configuration = lambda.configuration.clone();
         let alias = Alias { configuration, weights: BTreeMap::new(), on_trial: OnTrial::default() };

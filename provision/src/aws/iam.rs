@@ -7,7 +7,7 @@ use contract::Function;
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes};
-use crate::doctor::{Refused, Statement};
+use crate::permissions::{Refused, Statement};
 use crate::stack::place::{Names, ROLE_POLICY};
 use crate::stack::resource::{Role, managed_tags};
 

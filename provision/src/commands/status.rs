@@ -6,22 +6,21 @@ use std::time::Instant;
 
 use contract::path;
 
-use super::existing;
 use crate::aws::{Aws, cloudwatch, dynamodb, http, lambda, sqs};
 use crate::cli::Common;
-use crate::live::{self, Known};
+use crate::live::{self, Known, Suffix};
 use crate::outputs::Outputs;
 use crate::report::{self, Row};
+use crate::session::Existing;
 use crate::settings::Auth;
 use crate::stack::id::Id;
 use crate::stack::place::Names;
 
 /// Exits with 1 where something is missing, sick, or raises an alarm.
-pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
-    let (settings, aws, record) = existing(common).await?;
-    let names = Names::new(&record.env, &record.region, &record.suffix);
+pub async fn run(common: &Common) -> anyhow::Result<ExitCode> {
+    let Existing { settings, aws, record, names, .. } = Existing::open(common).await?;
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
-    let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
+    let known = Known { api: record.api_id.as_deref(), suffix: Suffix::Known, code: &BTreeMap::new() };
     // What says more of itself than that it is there is asked for that, and not read twice.
     let special =
         |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Queue | Id::Api | Id::Alarms);
@@ -72,7 +71,7 @@ async fn special_rows(aws: &Aws, names: &Names, outputs: &Outputs) -> anyhow::Re
     Ok(rows)
 }
 
-/// Of the queue of what `process` failed at, how much lies there.
+/// How many events lie in the queue of what `process` failed at, and whether that is well.
 fn waiting(messages: u64) -> (String, bool) {
     match messages {
         0 => ("empty".to_owned(), true),

@@ -64,7 +64,7 @@ fn a_plan_as_json_has_every_field_whole() {
 
 #[test]
 fn the_outputs_hold_no_key_that_was_not_asked_for() {
-    let record = crate::state::Record::new("staging", &place(), "abcd1234".to_owned());
+    let record = crate::state::StackRecord::new("staging", &place(), "abcd1234".to_owned());
     assert_snapshot!(outputs_text(&Outputs::new(&record, None)), @r"
     API URL    (none yet)
     bucket     cloudpix-staging-images-abcd1234

@@ -36,7 +36,7 @@ pub enum Resource {
     LogGroup(LogGroup),
     Role(Role),
     Repository(Repository),
-    Image(Image),
+    Image(ContainerImage),
     Function(Lambda),
     Alias(Alias),
     Api(Api),
@@ -219,7 +219,7 @@ pub struct Repository {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Image {
+pub struct ContainerImage {
     /// Digest of the manifest, `sha256:…`.
     pub digest: String,
 }

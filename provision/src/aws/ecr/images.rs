@@ -14,7 +14,7 @@ use super::{GONE, NOT_VISIBLE};
 use crate::aws::{Aws, failed, is, optional, retry, sending, wait};
 use crate::package::{Blob, Image as Packed, MANIFEST_TYPE};
 use crate::stack::place::Names;
-use crate::stack::resource::Image;
+use crate::stack::resource::ContainerImage;
 
 /// The image of that digest, where the repository has it.
 pub async fn read_image(
@@ -22,12 +22,12 @@ pub async fn read_image(
     names: &Names,
     function: Function,
     digest: &str,
-) -> anyhow::Result<Option<Image>> {
+) -> anyhow::Result<Option<ContainerImage>> {
     let id = ImageIdentifier::builder().image_digest(digest).build();
     let get = aws.ecr.batch_get_image().repository_name(names.function(function)).image_ids(id);
     let answer = optional(get.send().await, "ecr:BatchGetImage", GONE)?;
     let found = answer.and_then(|answer| answer.images?.into_iter().next());
-    Ok(found.map(|_| Image { digest: digest.to_owned() }))
+    Ok(found.map(|_| ContainerImage { digest: digest.to_owned() }))
 }
 
 /// Pushes what the repository lacks, the manifest last, and waits until the image can be read.
