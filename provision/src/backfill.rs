@@ -52,7 +52,7 @@ pub async fn run(
     let mut outcome = Outcome::default();
     let mut token = None;
     loop {
-        let (keys, next) = dynamodb::page_of_deletions(aws, names, token).await?;
+        let (keys, next) = dynamodb::page_of_deletions(aws, &names.table(), token).await?;
         outcome.deletions += keys.len();
         walk.ask(keys, &mut outcome, &progress).await?;
         token = next;
@@ -62,7 +62,7 @@ pub async fn run(
     }
     let mut token = None;
     loop {
-        let (keys, next) = s3::objects::page_of_keys(aws, names, token).await?;
+        let (keys, next) = s3::objects::page_of_keys(aws, &names.bucket, token).await?;
         let count = keys.len();
         let undone = undone(aws, names, keys).await?;
         outcome.objects += count;
@@ -119,7 +119,7 @@ impl Walk<'_> {
 /// Of the keys, those of objects that `process` has not finished.
 async fn undone(aws: &Aws, names: &Names, keys: Vec<String>) -> anyhow::Result<Vec<String>> {
     let ids: Vec<&str> = keys.iter().map(|key| image_id(key)).collect();
-    let standings = dynamodb::standings(aws, names, &ids).await?;
+    let standings = dynamodb::standings(aws, &names.table(), &ids).await?;
     let is_done = |key: &String| standings.get(image_id(key)) == Some(&Standing::Done);
     Ok(keys.iter().filter(|key| !is_done(key)).cloned().collect())
 }

@@ -10,7 +10,6 @@ use crate::package::{Artifact, Packed};
 use crate::plan::{self, Plan};
 use crate::session::{Packing, Session};
 use crate::settings::Package;
-use crate::stack::id::Id;
 use crate::stack::place::Names;
 use crate::stack::resource::Resource;
 use crate::stack::{self, Stack};
@@ -55,9 +54,9 @@ pub async fn compare(
 }
 
 fn on_trial(live: &Stack) -> BTreeSet<Function> {
-    let on_trial = |(id, is): (&Id, &Resource)| match (id, is) {
-        (Id::Alias(function), Resource::Alias(alias)) if alias.on_trial.0 => Some(*function),
+    let on_trial = |is: &Resource| match is {
+        Resource::Alias(function, alias) if alias.on_trial.0 => Some(*function),
         _ => None,
     };
-    live.iter().filter_map(on_trial).collect()
+    live.values().filter_map(on_trial).collect()
 }

@@ -10,7 +10,8 @@ use crate::aws::{Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, 
 use crate::stack::Stack;
 use crate::stack::id::Id;
 use crate::stack::place::Names;
-use crate::stack::resource::{Code, Resource};
+use crate::stack::resource::Resource;
+use crate::stack::resource::lambda::Code;
 
 /// Where the suffix of the bucket's name is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,31 +80,38 @@ pub async fn read_one(
     known: &Known<'_>,
     id: Id,
 ) -> anyhow::Result<Option<Resource>> {
-    Ok(match (id, known.api) {
-        (Id::Bucket | Id::Notification, _) if known.suffix == Suffix::Drawn => None,
-        (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),
-        (Id::Table, _) => dynamodb::read(aws, names).await?.map(Resource::Table),
-        (Id::Queue, _) => sqs::read(aws, names).await?.map(Resource::Queue),
-        (Id::Notification, _) => s3::notification::read(aws, names).await?.map(Resource::Notification),
-        (Id::LogGroup(f), _) => logs::read(aws, &names.log_group(f)).await?.map(Resource::LogGroup),
-        (Id::AccessLog, _) => logs::read(aws, &names.access_log()).await?.map(Resource::LogGroup),
-        (Id::Role(f), _) => iam::read(aws, names, f).await?.map(Resource::Role),
-        (Id::Repository(f), _) => ecr::read(aws, names, f).await?.map(Resource::Repository),
-        (Id::Image(f), _) => match known.code.get(&f).filter(|code| code.digest.starts_with("sha256:")) {
-            Some(code) => ecr::read_image(aws, names, f, &code.digest).await?.map(Resource::Image),
+    Ok(match id {
+        Id::Bucket | Id::Notification if known.suffix == Suffix::Drawn => None,
+        Id::Bucket => s3::read(aws, &names.bucket).await?.map(Resource::Bucket),
+        Id::Table => dynamodb::read(aws, &names.table()).await?.map(Resource::Table),
+        Id::Queue => sqs::read(aws, &names.queue()).await?.map(Resource::Queue),
+        Id::Notification => s3::notification::read(aws, &names.bucket).await?.map(Resource::Notification),
+        Id::LogGroup(f) => {
+            logs::read(aws, &names.log_group(f)).await?.map(|group| Resource::LogGroup(f, group))
+        }
+        Id::AccessLog => logs::read(aws, &names.access_log()).await?.map(Resource::AccessLog),
+        Id::Role(f) => iam::read(aws, names, f).await?.map(|role| Resource::Role(f, role)),
+        Id::Repository(f) => ecr::read(aws, names, f).await?.map(|found| Resource::Repository(f, found)),
+        Id::Image(f) => match known.code.get(&f).filter(|code| code.digest.starts_with("sha256:")) {
+            Some(code) => {
+                ecr::read_image(aws, names, f, &code.digest).await?.map(|image| Resource::Image(f, image))
+            }
             None => None,
         },
-        (Id::Function(f), _) => lambda::read(aws, names, f).await?.map(Resource::Function),
-        (Id::Alias(f), _) => lambda::read_alias(aws, names, f).await?.map(Resource::Alias),
-        (Id::Permission(f), api) => {
-            lambda::read_permission(aws, names, f, api).await?.map(Resource::Permission)
+        Id::Function(f) => lambda::read(aws, names, f).await?.map(|lambda| Resource::Function(f, lambda)),
+        Id::Alias(f) => lambda::read_alias(aws, names, f).await?.map(|alias| Resource::Alias(f, alias)),
+        Id::Permission(f) => {
+            let permission = lambda::read_permission(aws, names, f, known.api).await?;
+            permission.map(|permission| Resource::Permission(f, permission))
         }
-        (Id::ApiKey, _) => apigateway::read_key(aws, names).await?.map(Resource::ApiKey),
-        (Id::UsagePlan, api) => apigateway::read_plan(aws, names, api).await?.map(Resource::UsagePlan),
-        (Id::Alarms, _) => cloudwatch::read_alarms(aws, names).await?.map(Resource::Alarms),
-        (Id::Dashboard, _) => cloudwatch::read_dashboard(aws, names).await?.map(Resource::Dashboard),
-        (Id::Api | Id::Stage, None) => None,
-        (Id::Api, Some(api)) => apigateway::read(aws, api).await?.map(Resource::Api),
-        (Id::Stage, Some(api)) => apigateway::read_stage(aws, api).await?.map(Resource::Stage),
+        Id::ApiKey => apigateway::read_key(aws, names).await?.map(Resource::ApiKey),
+        Id::UsagePlan => apigateway::read_plan(aws, names, known.api).await?.map(Resource::UsagePlan),
+        Id::Alarms => cloudwatch::read_alarms(aws, names).await?.map(Resource::Alarms),
+        Id::Dashboard => cloudwatch::read_dashboard(aws, names).await?.map(Resource::Dashboard),
+        Id::Api | Id::Stage => match known.api {
+            None => None,
+            Some(api) if id == Id::Api => apigateway::read(aws, api).await?.map(Resource::Api),
+            Some(api) => apigateway::read_stage(aws, api).await?.map(Resource::Stage),
+        },
     })
 }

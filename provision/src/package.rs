@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::settings::{Architecture, Package, Settings};
 use crate::source::Source;
-use crate::stack::resource::Code;
+use crate::stack::resource::lambda::Code;
 
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md>
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";

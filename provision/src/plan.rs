@@ -231,7 +231,7 @@ fn foreign(id: Id, is: &Resource, names: &Names) -> Option<Refusal> {
 /// Whether AWS can change one into the other without deleting it.
 fn can_become(is: &Resource, wanted: &Resource) -> bool {
     match (is, wanted) {
-        (Resource::Function(is), Resource::Function(wanted)) => {
+        (Resource::Function(_, is), Resource::Function(_, wanted)) => {
             is.configuration.code.package == wanted.configuration.code.package
         }
         (Resource::Table(is), Resource::Table(wanted)) => is.partition_key == wanted.partition_key,

@@ -37,7 +37,8 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
     // SQS stamps messages by its own clock. One that is behind ours costs nothing, and where it is
     // ahead the last ones wait for the next run: Lambda takes minutes to put an event back.
     let start = Timestamp::now().as_millisecond();
-    let (queue, orderly, mut outcome) = (Open::new(aws, names).await?, Orderly::begin(), Outcome::default());
+    let (queue, orderly, mut outcome) =
+        (Open::new(aws, &names.queue()).await?, Orderly::begin(), Outcome::default());
     let mut later = Vec::new();
     loop {
         let messages = tokio::select! {

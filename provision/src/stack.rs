@@ -11,10 +11,10 @@ use serde_json::json;
 use function::{Profile, Trigger, profile};
 use id::Id;
 use place::{API_ID, Names, Place, ROLE_ID, STAGE};
-use resource::{
-    Alias, ApiKey, Code, Configuration, ContainerImage, Lambda, LogGroup, OnTrial, Repository, Resource,
-    Role, Stage, UsagePlan,
-};
+use resource::Resource;
+use resource::api::{ApiKey, Stage, UsagePlan};
+use resource::lambda::{Alias, Code, Configuration, ContainerImage, Lambda, OnTrial, Repository, Role};
+use resource::watch::LogGroup;
 
 use crate::settings::{Auth, Package, Settings, Thumbnails};
 
@@ -33,39 +33,61 @@ pub type Stack = BTreeMap<Id, Resource>;
 
 /// Everything that should exist.
 pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMap<Function, Code>) -> Stack {
-    let tags = names.tags();
-    let mut stack = Stack::from([
-        (Id::Bucket, Resource::Bucket(storage::bucket(settings, place, names))),
-        (Id::Table, Resource::Table(storage::table(names))),
-        (Id::Queue, Resource::Queue(storage::queue(place, names))),
-    ]);
+    let mut resources = vec![
+        Resource::Bucket(storage::bucket(settings, place, names)),
+        Resource::Table(storage::table(names)),
+        Resource::Queue(storage::queue(place, names)),
+    ];
     for (&function, code) in code {
-        let lambda = lambda(settings, place, names, function, code);
-        let retention = Some(settings.log_retention_days);
-        stack.insert(Id::LogGroup(function), Resource::LogGroup(LogGroup { tags: tags.clone(), retention }));
-        stack.insert(Id::Role(function), Resource::Role(policy::role(settings, place, names, function)));
-        let repository = repository(place, names, function);
-        stack.insert(Id::Repository(function), Resource::Repository(repository));
-        if code.package == Package::Image {
-            stack
-                .insert(Id::Image(function), Resource::Image(ContainerImage { digest: code.digest.clone() }));
-        }
-        let configuration = lambda.configuration.clone();
-        let alias = Alias { configuration, weights: BTreeMap::new(), on_trial: OnTrial::default() };
-        stack.insert(Id::Function(function), Resource::Function(lambda));
-        stack.insert(Id::Alias(function), Resource::Alias(alias));
-        stack.insert(
-            Id::Permission(function),
-            Resource::Permission(policy::permission(place, names, function)),
-        );
-        if function == Function::Process {
-            let notification = storage::notification(place, names);
-            stack.insert(Id::Notification, Resource::Notification(notification));
-        }
+        resources.extend(of_function(settings, place, names, function, code));
     }
+    resources.extend(of_api(settings, place, names));
+    if let Some(alarms) = &settings.watch.alarms {
+        resources.push(Resource::Alarms(watch::alarms(alarms, names)));
+    }
+    if settings.watch.dashboard {
+        resources.push(Resource::Dashboard(watch::dashboard(place, names)));
+    }
+    resources.into_iter().map(|resource| (resource.id(), resource)).collect()
+}
+
+fn log_group(settings: &Settings, names: &Names) -> LogGroup {
+    LogGroup { tags: names.tags(), retention: Some(settings.log_retention_days) }
+}
+
+/// What each function has of its own.
+fn of_function(
+    settings: &Settings,
+    place: &Place,
+    names: &Names,
+    function: Function,
+    code: &Code,
+) -> Vec<Resource> {
+    let lambda = lambda(settings, place, names, function, code);
+    let configuration = lambda.configuration.clone();
+    let alias = Alias { configuration, weights: BTreeMap::new(), on_trial: OnTrial::default() };
+    let mut resources = vec![
+        Resource::LogGroup(function, log_group(settings, names)),
+        Resource::Role(function, policy::role(settings, place, names, function)),
+        Resource::Repository(function, repository(place, names, function)),
+        Resource::Function(function, lambda),
+        Resource::Alias(function, alias),
+        Resource::Permission(function, policy::permission(place, names, function)),
+    ];
+    if code.package == Package::Image {
+        resources.push(Resource::Image(function, ContainerImage { digest: code.digest.clone() }));
+    }
+    if function == Function::Process {
+        resources.push(Resource::Notification(storage::notification(place, names)));
+    }
+    resources
+}
+
+/// The API and what stands between it and its callers.
+fn of_api(settings: &Settings, place: &Place, names: &Names) -> Vec<Resource> {
     let api = api::api(settings, place, names);
     let stage = Stage {
-        tags: tags.clone(),
+        tags: names.tags(),
         serves: api::fingerprint(&api),
         stale_deployments: 0,
         throttle_rate: settings.throttle.rate,
@@ -73,42 +95,34 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         tracing: settings.watch.tracing,
         access_log: settings.watch.access_logs.then(|| api::access_log(settings, place, names)),
     };
+    let mut resources = vec![Resource::Api(api), Resource::Stage(stage)];
     if settings.watch.access_logs {
-        let retention = Some(settings.log_retention_days);
-        stack.insert(Id::AccessLog, Resource::LogGroup(LogGroup { tags: tags.clone(), retention }));
+        resources.push(Resource::AccessLog(log_group(settings, names)));
     }
-    stack.insert(Id::Api, Resource::Api(api));
-    stack.insert(Id::Stage, Resource::Stage(stage));
     if settings.auth == Auth::ApiKey {
         let plan = UsagePlan {
-            tags: tags.clone(),
+            tags: names.tags(),
             stages: BTreeSet::from([format!("{API_ID}:{STAGE}")]),
             keys: BTreeSet::from([names.stack.clone()]),
             quota: settings.quota,
         };
-        stack.insert(Id::ApiKey, Resource::ApiKey(ApiKey { tags, enabled: true }));
-        stack.insert(Id::UsagePlan, Resource::UsagePlan(plan));
+        resources.push(Resource::ApiKey(ApiKey { tags: names.tags(), enabled: true }));
+        resources.push(Resource::UsagePlan(plan));
     }
-    if let Some(alarms) = &settings.watch.alarms {
-        stack.insert(Id::Alarms, Resource::Alarms(watch::alarms(alarms, names)));
-    }
-    if settings.watch.dashboard {
-        stack.insert(Id::Dashboard, Resource::Dashboard(watch::dashboard(place, names)));
-    }
-    stack
+    resources
 }
 
 /// Fills in what AWS invented of the roles that there are.
 pub fn know_roles(desired: &mut Stack, live: &Stack) {
     for function in Function::ALL {
-        let Some(Resource::Role(Role { id: Some(role_id), .. })) = live.get(&Id::Role(function)) else {
+        let Some(Resource::Role(_, Role { id: Some(role_id), .. })) = live.get(&Id::Role(function)) else {
             continue;
         };
         for id in [Id::Role(function), Id::Function(function), Id::Alias(function)] {
             match desired.get_mut(&id) {
-                Some(Resource::Role(role)) => role.id = Some(role_id.clone()),
-                Some(Resource::Function(lambda)) => lambda.configuration.role_id.clone_from(role_id),
-                Some(Resource::Alias(alias)) => alias.configuration.role_id.clone_from(role_id),
+                Some(Resource::Role(_, role)) => role.id = Some(role_id.clone()),
+                Some(Resource::Function(_, lambda)) => lambda.configuration.role_id.clone_from(role_id),
+                Some(Resource::Alias(_, alias)) => alias.configuration.role_id.clone_from(role_id),
                 _ => (),
             }
         }
@@ -120,7 +134,7 @@ pub fn know_roles(desired: &mut Stack, live: &Stack) {
 pub fn keep_stopped(desired: &mut Stack, live: &Stack) {
     for function in Function::ALL {
         let id = Id::Function(function);
-        if let (Some(Resource::Function(is)), Some(Resource::Function(wanted))) =
+        if let (Some(Resource::Function(_, is)), Some(Resource::Function(_, wanted))) =
             (live.get(&id), desired.get_mut(&id))
             && is.concurrency == Some(0)
             && wanted.concurrency.is_none()

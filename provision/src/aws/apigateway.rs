@@ -17,7 +17,8 @@ use futures_util::{TryStreamExt, stream};
 
 use super::{Aws, NotYet, failed, jittered, optional, pauses, retry, says};
 use crate::stack::place::{Names, STACK_TAG};
-use crate::stack::resource::{Api, GatewayResponse, Tags, managed_tags};
+use crate::stack::resource::api::{Api, GatewayResponse};
+use crate::stack::resource::{Tags, managed_tags};
 
 mod access;
 mod methods;

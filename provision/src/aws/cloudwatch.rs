@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use super::{Aws, failed, optional, tag_changes};
 use crate::stack::place::Names;
-use crate::stack::resource::{Alarm, Alarms, Dashboard, Tags, managed_tags};
+use crate::stack::resource::watch::{Alarm, Alarms, Dashboard};
+use crate::stack::resource::{Tags, managed_tags};
 
 /// What an alarm is that goes between two calls, by the models of the calls and by what they say.
 const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];

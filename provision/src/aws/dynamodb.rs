@@ -23,8 +23,8 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes, wait, wait_longer};
-use crate::stack::place::Names;
-use crate::stack::resource::{Index, Table, managed_tags};
+use crate::stack::resource::managed_tags;
+use crate::stack::resource::storage::{Index, Table};
 
 mod records;
 
@@ -71,8 +71,8 @@ pub(super) fn client(config: &SdkConfig) -> Client {
 }
 
 /// The states of the table and its indexes, how many deletions broke off, and whether all is well.
-pub async fn health(aws: &Aws, names: &Names) -> anyhow::Result<Option<(String, bool)>> {
-    let Some(table) = describe(&aws.dynamodb, &names.table()).await? else { return Ok(None) };
+pub async fn health(aws: &Aws, name: &str) -> anyhow::Result<Option<(String, bool)>> {
+    let Some(table) = describe(&aws.dynamodb, name).await? else { return Ok(None) };
     let state = table.table_status().map_or("unknown", TableStatus::as_str);
     let waiting = table
         .global_secondary_indexes()
@@ -84,7 +84,7 @@ pub async fn health(aws: &Aws, names: &Names) -> anyhow::Result<Option<(String, 
         if waiting.is_empty() { String::new() } else { format!(", not yet: {}", waiting.join(", ")) };
     // DynamoDB counts anew about every six hours.
     let records = table.item_count().unwrap_or_default();
-    let deletions = match records::count_of_deletions(aws, names).await?.unwrap_or_default() {
+    let deletions = match records::count_of_deletions(aws, name).await?.unwrap_or_default() {
         0 => String::new(),
         1 => ", 1 deletion that broke off; finish it: provision backfill".to_owned(),
         many => format!(", {many} deletions that broke off; finish them: provision backfill"),
@@ -93,9 +93,9 @@ pub async fn health(aws: &Aws, names: &Names) -> anyhow::Result<Option<(String, 
     Ok(Some((format!("{state}, about {records} records{indexes}{deletions}"), well)))
 }
 
-pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Table>> {
-    let (client, name) = (&aws.dynamodb, names.table());
-    let Some(table) = describe(client, &name).await? else { return Ok(None) };
+pub async fn read(aws: &Aws, name: &str) -> anyhow::Result<Option<Table>> {
+    let client = &aws.dynamodb;
+    let Some(table) = describe(client, name).await? else { return Ok(None) };
     let arn = table.table_arn().context("dynamodb:DescribeTable answered no ARN")?;
     let (tags, ttl, backups) = tokio::try_join!(
         async {
@@ -103,11 +103,11 @@ pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Table>> {
             tags.map_err(failed("dynamodb:ListTagsOfResource"))
         },
         async {
-            let ttl = client.describe_time_to_live().table_name(&name).send().await;
+            let ttl = client.describe_time_to_live().table_name(name).send().await;
             ttl.map_err(failed("dynamodb:DescribeTimeToLive"))
         },
         async {
-            let backups = client.describe_continuous_backups().table_name(&name).send().await;
+            let backups = client.describe_continuous_backups().table_name(name).send().await;
             backups.map_err(failed("dynamodb:DescribeContinuousBackups"))
         },
     )?;
@@ -190,13 +190,8 @@ fn attributes<'a>(
     names.into_iter().map(definition).collect()
 }
 
-pub async fn create(
-    aws: &Aws,
-    names: &Names,
-    desired: &Table,
-    progress: impl Fn(String),
-) -> anyhow::Result<()> {
-    let (client, name) = (&aws.dynamodb, names.table());
+pub async fn create(aws: &Aws, name: &str, desired: &Table, progress: impl Fn(String)) -> anyhow::Result<()> {
+    let client = &aws.dynamodb;
     let index = |(name, index): (&String, &Index)| {
         let keys = [(index.partition_key.as_str(), KeyType::Hash), (&index.sort_key, KeyType::Range)];
         let projection =
@@ -207,7 +202,7 @@ pub async fn create(
     let indexes = desired.indexes.iter().map(index).collect::<anyhow::Result<Vec<_>>>()?;
     let create = client
         .create_table()
-        .table_name(&name)
+        .table_name(name)
         .set_attribute_definitions(Some(attributes(&desired.partition_key, desired.indexes.values())?))
         .set_key_schema(Some(schema(&[(&desired.partition_key, KeyType::Hash)])?))
         .set_global_secondary_indexes(Some(indexes))
@@ -220,18 +215,18 @@ pub async fn create(
             .await;
     answer.map_err(failed("dynamodb:CreateTable"))?;
     let bare = Table { ttl: None, point_in_time_recovery: false, ..desired.clone() };
-    update(aws, names, &bare, desired, progress).await
+    update(aws, name, &bare, desired, progress).await
 }
 
 pub async fn update(
     aws: &Aws,
-    names: &Names,
+    name: &str,
     live: &Table,
     desired: &Table,
     progress: impl Fn(String),
 ) -> anyhow::Result<()> {
-    let (client, name) = (&aws.dynamodb, names.table());
-    active(client, &name, &progress).await?;
+    let client = &aws.dynamodb;
+    active(client, name, &progress).await?;
     let (set, unset) = tag_changes(&live.tags, &desired.tags);
     let arn = aws.place.arn("dynamodb", &format!("table/{name}"));
     if !set.is_empty() {
@@ -246,17 +241,17 @@ pub async fn update(
         let billing = (live.billing != desired.billing).then(|| BillingMode::from(desired.billing.as_str()));
         let protection =
             (live.deletion_protection != desired.deletion_protection).then_some(desired.deletion_protection);
-        let update = client.update_table().table_name(&name);
+        let update = client.update_table().table_name(name);
         let update = update.set_billing_mode(billing).set_deletion_protection_enabled(protection);
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("dynamodb:UpdateTable"))?;
-        active(client, &name, &progress).await?;
+        active(client, name, &progress).await?;
     }
     if live.indexes != desired.indexes {
-        update_indexes(client, &name, desired, &progress).await?;
+        update_indexes(client, name, desired, &progress).await?;
     }
     if live.ttl != desired.ttl {
-        update_ttl(client, &name, live, desired).await?;
+        update_ttl(client, name, live, desired).await?;
     }
     if live.point_in_time_recovery != desired.point_in_time_recovery {
         let on = desired.point_in_time_recovery;
@@ -264,7 +259,7 @@ pub async fn update(
             PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(on).build()?;
         let update = client
             .update_continuous_backups()
-            .table_name(&name)
+            .table_name(name)
             .point_in_time_recovery_specification(recovery);
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("dynamodb:UpdateContinuousBackups"))?;
@@ -360,18 +355,18 @@ async fn active(
     .await
 }
 
-pub async fn delete(aws: &Aws, names: &Names, live: &Table) -> anyhow::Result<()> {
-    let (client, name) = (&aws.dynamodb, names.table());
+pub async fn delete(aws: &Aws, name: &str, live: &Table) -> anyhow::Result<()> {
+    let client = &aws.dynamodb;
     if live.deletion_protection {
-        let update = client.update_table().table_name(&name).deletion_protection_enabled(false);
+        let update = client.update_table().table_name(name).deletion_protection_enabled(false);
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         optional(answer, "dynamodb:UpdateTable", GONE)?;
     }
-    let delete = client.delete_table().table_name(&name);
+    let delete = client.delete_table().table_name(name);
     let answer = retry(NOT_YET, async || delete.clone().send().await).await;
     optional(answer, "dynamodb:DeleteTable", GONE)?;
     wait(&format!("the deletion of the table {name}"), async || {
-        let table = client.describe_table().table_name(&name).send().await;
+        let table = client.describe_table().table_name(name).send().await;
         let table = optional(table, "dynamodb:DescribeTable", GONE)?;
         Ok(table.is_none().then_some(()))
     })

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Aws, NotYet, failed, optional, retry, tag_changes};
 use crate::stack::place::{Names, PULL_STATEMENT};
-use crate::stack::resource::{Repository, managed_tags};
+use crate::stack::resource::lambda::Repository;
+use crate::stack::resource::managed_tags;
 
 mod images;
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{Aws, NotYet, failed, optional, retry, tag_changes};
 use crate::permissions::{Refused, Statement};
 use crate::stack::place::{Names, ROLE_POLICY};
-use crate::stack::resource::{Role, managed_tags};
+use crate::stack::resource::lambda::Role;
+use crate::stack::resource::managed_tags;
 
 const GONE: &[&str] = &["NoSuchEntity"];
 /// A role that was made a moment ago is not seen everywhere yet.

@@ -18,7 +18,8 @@ use crate::package::Artifact;
 use crate::settings::Package;
 use crate::stack::place::{Names, Place};
 use crate::stack::policy;
-use crate::stack::resource::{Code, Configuration, Lambda, managed_tags};
+use crate::stack::resource::lambda::{Code, Configuration, Lambda};
+use crate::stack::resource::managed_tags;
 
 mod calls;
 mod versions;

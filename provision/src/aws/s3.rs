@@ -15,8 +15,9 @@ use aws_sdk_s3::types::{
 use serde_json::Value;
 
 use super::{Aws, NotYet, failed, is, optional, retry};
-use crate::stack::place::{Names, STACK_TAG, bucket_prefix};
-use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags};
+use crate::stack::place::{STACK_TAG, bucket_prefix};
+use crate::stack::resource::storage::{Bucket, CorsRule, LifecycleRule};
+use crate::stack::resource::{Tags, managed_tags};
 
 pub mod notification;
 pub mod objects;
@@ -29,8 +30,8 @@ const OURS: &str = "cloudpix-";
 /// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
 const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
 
-pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Bucket>> {
-    let (client, name) = (&aws.s3, &names.bucket);
+pub async fn read(aws: &Aws, name: &str) -> anyhow::Result<Option<Bucket>> {
+    let client = &aws.s3;
     // Its tags say too whether there is one.
     let tagging = client.get_bucket_tagging().bucket(name).send().await;
     let tags = match tagging {
@@ -187,8 +188,8 @@ pub async fn find(aws: &Aws, env: &str, stack: &str) -> anyhow::Result<Vec<Strin
     Ok(found)
 }
 
-pub async fn create(aws: &Aws, names: &Names, desired: &Bucket) -> anyhow::Result<()> {
-    let (client, name) = (&aws.s3, &names.bucket);
+pub async fn create(aws: &Aws, name: &str, desired: &Bucket) -> anyhow::Result<()> {
+    let client = &aws.s3;
     // S3 refuses us-east-1 as a location: it is where a bucket goes that names none.
     let location = (aws.place.region != "us-east-1").then(|| {
         let region = BucketLocationConstraint::from(aws.place.region.as_str());
@@ -200,12 +201,12 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Bucket) -> anyhow::Resul
         Err(error) if is(&error, &["BucketAlreadyOwnedByYou"]) => (),
         answer => answer.map(|_| ()).map_err(failed("s3:CreateBucket"))?,
     }
-    update(aws, names, &Bucket::default(), desired).await
+    update(aws, name, &Bucket::default(), desired).await
 }
 
 /// Tags first, so that a run that is cut short leaves a bucket that says whose it is.
-pub async fn update(aws: &Aws, names: &Names, live: &Bucket, desired: &Bucket) -> anyhow::Result<()> {
-    let (client, name) = (&aws.s3, names.bucket.as_str());
+pub async fn update(aws: &Aws, name: &str, live: &Bucket, desired: &Bucket) -> anyhow::Result<()> {
+    let client = &aws.s3;
     if live.tags != desired.tags {
         put_tags(client, name, desired).await?;
     }
@@ -328,8 +329,8 @@ async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> 
 }
 
 /// Deletes every version of every object, then the bucket. `emptied` hears how many are gone so far.
-pub async fn delete(aws: &Aws, names: &Names, emptied: impl Fn(usize)) -> anyhow::Result<()> {
-    let (client, name) = (&aws.s3, &names.bucket);
+pub async fn delete(aws: &Aws, name: &str, emptied: impl Fn(usize)) -> anyhow::Result<()> {
+    let client = &aws.s3;
     objects::abort_multipart_uploads(client, name).await?;
     objects::delete_all(client, name, emptied).await?;
     let answer = client.delete_bucket().bucket(name).send().await;

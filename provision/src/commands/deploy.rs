@@ -18,7 +18,8 @@ use crate::session::{self, Existing};
 use crate::settings::Package;
 use crate::stack::Stack;
 use crate::stack::id::Id;
-use crate::stack::resource::{Code, ContainerImage, Resource};
+use crate::stack::resource::Resource;
+use crate::stack::resource::lambda::{Code, ContainerImage};
 
 /// Steps at once: a few of each function, of which the slowest is what it takes.
 const PARALLELISM: usize = 16;
@@ -60,7 +61,7 @@ pub async fn run(
 fn with_code(live: &Stack, packed: &BTreeMap<Function, Code>) -> anyhow::Result<Stack> {
     let mut desired = Stack::new();
     for (&function, code) in packed {
-        let (Some(Resource::Function(is)), Some(Resource::Alias(alias))) =
+        let (Some(Resource::Function(_, is)), Some(Resource::Alias(_, alias))) =
             (live.get(&Id::Function(function)), live.get(&Id::Alias(function)))
         else {
             bail!("the function {} is not there yet; create it with `provision apply`", function.name());
@@ -72,10 +73,10 @@ fn with_code(live: &Stack, packed: &BTreeMap<Function, Code>) -> anyhow::Result<
         alias.weights.clear();
         if code.package == Package::Image {
             let image = ContainerImage { digest: code.digest.clone() };
-            desired.insert(Id::Image(function), Resource::Image(image));
+            desired.insert(Id::Image(function), Resource::Image(function, image));
         }
-        desired.insert(Id::Function(function), Resource::Function(lambda));
-        desired.insert(Id::Alias(function), Resource::Alias(alias));
+        desired.insert(Id::Function(function), Resource::Function(function, lambda));
+        desired.insert(Id::Alias(function), Resource::Alias(function, alias));
     }
     Ok(desired)
 }

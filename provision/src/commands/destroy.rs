@@ -63,7 +63,7 @@ pub async fn run(common: &Common, run: &Run, images: Images) -> anyhow::Result<E
 
 async fn guard_images(aws: &Aws, names: &Names, images: Images) -> anyhow::Result<()> {
     const ENOUGH: usize = 10_000;
-    let count = s3::objects::count_images(aws, names, ENOUGH).await?;
+    let count = s3::objects::count_images(aws, &names.bucket, ENOUGH).await?;
     if count == 0 || images == Images::Delete {
         return Ok(());
     }

@@ -47,9 +47,10 @@ async fn special_rows(aws: &Aws, names: &Names, outputs: &Outputs) -> anyhow::Re
     let functions = contract::Function::ALL.map(async |function| {
         anyhow::Ok(Row::of(Id::Function(function), lambda::health(aws, names, function).await?))
     });
+    let (table, queue) = (names.table(), names.queue());
     let (table, queue, functions, raised, api) = tokio::try_join!(
-        dynamodb::health(aws, names),
-        sqs::count(aws, names),
+        dynamodb::health(aws, &table),
+        sqs::count(aws, &queue),
         futures_util::future::try_join_all(functions),
         cloudwatch::raised(aws, names),
         async { anyhow::Ok(api(outputs).await) },

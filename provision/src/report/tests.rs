@@ -3,7 +3,9 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::aws::cloudwatch::Hour;
-use crate::stack::resource::{ApiKey, LogGroup, Resource, Tags};
+use crate::stack::resource::api::ApiKey;
+use crate::stack::resource::watch::LogGroup;
+use crate::stack::resource::{Resource, Tags};
 use contract::Function;
 
 fn place() -> Place {
@@ -15,8 +17,8 @@ fn names() -> Names {
     Names::new("staging", "eu-west-1", "abcd1234")
 }
 
-fn log_group(retention: Option<i32>) -> Resource {
-    Resource::LogGroup(LogGroup { tags: Tags::new(), retention })
+fn log_group(function: Function, retention: Option<i32>) -> Resource {
+    Resource::LogGroup(function, LogGroup { tags: Tags::new(), retention })
 }
 
 fn a_plan() -> Plan {
@@ -26,11 +28,18 @@ fn a_plan() -> Plan {
         change("tags.cloudpix:env", "写真".into(), "staging".into()),
         change("policy", json!({"a long": "value ".repeat(20)}), Value::Null),
     ];
-    let update = Action::Update { live: log_group(None), desired: log_group(Some(30)), changes };
+    let update = Action::Update {
+        live: log_group(Function::List, None),
+        desired: log_group(Function::List, Some(30)),
+        changes,
+    };
     let key = Resource::ApiKey(ApiKey { tags: Tags::new(), enabled: true });
     Plan {
         steps: vec![
-            Step { id: Id::LogGroup(Function::Upload), action: Action::Create(log_group(Some(30))) },
+            Step {
+                id: Id::LogGroup(Function::Upload),
+                action: Action::Create(log_group(Function::Upload, Some(30))),
+            },
             Step { id: Id::LogGroup(Function::List), action: update },
             Step { id: Id::ApiKey, action: Action::Delete(key) },
         ],

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::place::{API_ID, LIVE, Names, Place, STAGE};
-use super::resource::{AccessLog, Api, GatewayResponse, Integration, Method};
+use super::resource::api::{AccessLog, Api, GatewayResponse, Integration, Method};
 use crate::settings::{Auth, Settings};
 
 pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::api;
 use super::function::{Right, Target, Trigger, profile};
 use super::place::{Names, PULL_STATEMENT, Place};
-use super::resource::{Permission, Role};
+use super::resource::lambda::{Permission, Role};
 use crate::settings::Settings;
 
 pub fn role_arn(place: &Place, names: &Names, function: Function) -> String {

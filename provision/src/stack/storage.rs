@@ -6,7 +6,7 @@ use contract::Function;
 
 use super::place::{LIVE, Names, Place};
 use super::policy;
-use super::resource::{Bucket, CorsRule, Index, LifecycleRule, Notification, Queue, Table};
+use super::resource::storage::{Bucket, CorsRule, Index, LifecycleRule, Notification, Queue, Table};
 use crate::settings::Settings;
 
 pub(super) fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::function::{Trouble, profile, takers};
 use super::place::{Names, Place, STAGE};
-use super::resource::{Alarm, Alarms, Dashboard};
+use super::resource::watch::{Alarm, Alarms, Dashboard};
 use crate::settings;
 
 /// How many alarms there are by these settings. Each of them costs money beyond ten in an account, which are free.

@@ -11,7 +11,8 @@ use super::{GONE, NOT_YET, create_once, made, patch, set_tags};
 use crate::aws::{Aws, failed, optional, retry};
 use crate::settings::{Period, Quota};
 use crate::stack::place::{API_ID, Names, STACK_TAG, STAGE};
-use crate::stack::resource::{AccessLog, ApiKey, Stage, UsagePlan, managed_tags};
+use crate::stack::resource::api::{AccessLog, ApiKey, Stage, UsagePlan};
+use crate::stack::resource::managed_tags;
 
 const RATE: &str = "/*/*/throttling/rateLimit";
 const BURST: &str = "/*/*/throttling/burstLimit";

@@ -11,7 +11,7 @@ use futures_util::{TryStreamExt, stream};
 use super::{ABREAST, GONE, NOT_YET, made};
 use crate::aws::{failed, optional, retry};
 use crate::stack::place::Place;
-use crate::stack::resource::{Api, Integration, Method};
+use crate::stack::resource::api::{Api, Integration, Method};
 
 /// Of a preflight, the status that the mock integration answers.
 const NO_CONTENT: &str = "204";

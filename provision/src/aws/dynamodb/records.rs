@@ -12,7 +12,6 @@ use contract::{DELETING_OWNER, index};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{Aws, failed, jittered, optional, pauses};
-use crate::stack::place::Names;
 
 /// Keys of one `BatchGetItem`:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
@@ -32,7 +31,7 @@ pub enum Standing {
 }
 
 /// Of these images, those that have a record. Read consistently: what was done a moment ago is done.
-pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result<BTreeMap<String, Standing>> {
+pub async fn standings(aws: &Aws, table: &str, ids: &[&str]) -> anyhow::Result<BTreeMap<String, Standing>> {
     let mut standings = BTreeMap::new();
     // An empty string is no key, and no key may be asked for twice at once.
     let mut ids: Vec<&str> = ids.iter().copied().filter(|id| !id.is_empty()).collect();
@@ -47,7 +46,7 @@ pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result
             .expression_attribute_names("#id", IMAGE_ID)
             .expression_attribute_names("#status", IMAGE_STATUS)
             .expression_attribute_names("#thumbnails", THUMBNAILS);
-        let mut wanted = HashMap::from([(names.table(), keys.build()?)]);
+        let mut wanted = HashMap::from([(table.to_owned(), keys.build()?)]);
         let mut pauses = pauses();
         loop {
             let get = aws.dynamodb.batch_get_item().set_request_items(Some(wanted));
@@ -77,10 +76,10 @@ pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result
 /// itself may be gone already.
 pub async fn page_of_deletions(
     aws: &Aws,
-    names: &Names,
+    table: &str,
     start: Option<HashMap<String, AttributeValue>>,
 ) -> anyhow::Result<(Vec<String>, Option<HashMap<String, AttributeValue>>)> {
-    let page = deletions(aws, names).set_exclusive_start_key(start).send().await;
+    let page = deletions(aws, table).set_exclusive_start_key(start).send().await;
     let page = page.map_err(failed("dynamodb:Query"))?;
     let key = |item: HashMap<String, AttributeValue>| item.get(S3_OBJECT_KEY)?.as_s().ok().cloned();
     let keys = page.items.unwrap_or_default().into_iter().filter_map(key);
@@ -89,17 +88,17 @@ pub async fn page_of_deletions(
 
 /// How many deletions broke off, or of very many the first thousands; nothing where that cannot be asked
 /// because the index is not there or not ready, or the caller's policy is one of before.
-pub(super) async fn count_of_deletions(aws: &Aws, names: &Names) -> anyhow::Result<Option<i32>> {
-    let count = deletions(aws, names).select(Select::Count).send().await;
+pub(super) async fn count_of_deletions(aws: &Aws, table: &str) -> anyhow::Result<Option<i32>> {
+    let count = deletions(aws, table).select(Select::Count).send().await;
     let refusals = &["ResourceNotFoundException", "ValidationException", "AccessDeniedException"];
     Ok(optional(count, "dynamodb:Query", refusals)?.map(|page| page.count))
 }
 
-fn deletions(aws: &Aws, names: &Names) -> QueryFluentBuilder {
+fn deletions(aws: &Aws, table: &str) -> QueryFluentBuilder {
     let before = rfc3339(Timestamp::now() - BROKEN_OFF);
     aws.dynamodb
         .query()
-        .table_name(names.table())
+        .table_name(table)
         .index_name(index::OWNER)
         .key_condition_expression("#owner = :nobody AND #order < :before")
         .expression_attribute_names("#owner", OWNER)
@@ -109,11 +108,11 @@ fn deletions(aws: &Aws, names: &Names) -> QueryFluentBuilder {
 }
 
 /// Writes an image's record where there is none, and answers whether it did.
-pub async fn put_if_absent(aws: &Aws, names: &Names, record: &Record) -> anyhow::Result<bool> {
+pub async fn put_if_absent(aws: &Aws, table: &str, record: &Record) -> anyhow::Result<bool> {
     let put = aws
         .dynamodb
         .put_item()
-        .table_name(names.table())
+        .table_name(table)
         .set_item(Some(to_item(record)))
         .condition_expression("attribute_not_exists(#id)")
         .expression_attribute_names("#id", IMAGE_ID);

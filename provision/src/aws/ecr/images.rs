@@ -14,7 +14,7 @@ use super::{GONE, NOT_VISIBLE};
 use crate::aws::{Aws, failed, is, optional, retry, sending, wait};
 use crate::package::{Blob, Image as Packed, MANIFEST_TYPE};
 use crate::stack::place::Names;
-use crate::stack::resource::ContainerImage;
+use crate::stack::resource::lambda::ContainerImage;
 
 /// The image of that digest, where the repository has it.
 pub async fn read_image(

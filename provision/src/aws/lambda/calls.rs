@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{GONE, NOT_YET};
 use crate::aws::{Aws, failed, optional, retry, says};
 use crate::stack::place::{API_ID, LIVE, Names};
-use crate::stack::resource::Permission;
+use crate::stack::resource::lambda::Permission;
 
 /// Lambda lets no function run longer than 15 minutes.
 const LONGEST: Duration = Duration::from_mins(16);

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::{GONE, NOT_YET, configuration, get, ready, settled};
 use crate::aws::{Aws, failed, is, jittered, optional, pauses, retry, wait};
 use crate::stack::place::{LIVE, Names};
-use crate::stack::resource::{Alias, Configuration, OnTrial};
+use crate::stack::resource::lambda::{Alias, Configuration, OnTrial};
 
 /// Why the alias is where it is, as its description says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,7 @@ use aws_sdk_s3::types::{
 };
 
 use crate::aws::{Aws, NotYet, failed, optional, retry, says};
-use crate::stack::place::Names;
-use crate::stack::resource::Notification;
+use crate::stack::resource::storage::Notification;
 
 /// The id of ours.
 const ID: &str = "cloudpix-process";
@@ -26,8 +25,8 @@ const NOT_YET: &[NotYet] = &[
 /// What S3 says where two notifications would be about the same object.
 const OVERLAPS: NotYet = ("InvalidArgument", "overlap");
 
-pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Notification>> {
-    let all = all(&aws.s3, &names.bucket).await?;
+pub async fn read(aws: &Aws, bucket: &str) -> anyhow::Result<Option<Notification>> {
+    let all = all(&aws.s3, bucket).await?;
     let found = all.and_then(|all| all.lambda_function_configurations);
     Ok(found.unwrap_or_default().into_iter().find(is_ours).map(|found| {
         let rules = found.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules);
@@ -57,7 +56,7 @@ async fn all(
 }
 
 /// Puts ours beside others'.
-pub async fn put(aws: &Aws, names: &Names, desired: &Notification) -> anyhow::Result<()> {
+pub async fn put(aws: &Aws, bucket: &str, desired: &Notification) -> anyhow::Result<()> {
     let rule = |(name, value): (&String, &String)| {
         FilterRule::builder().name(FilterRuleName::from(name.as_str())).value(value).build()
     };
@@ -68,11 +67,11 @@ pub async fn put(aws: &Aws, names: &Names, desired: &Notification) -> anyhow::Re
         .set_events(Some(desired.events.iter().map(|event| Event::from(event.as_str())).collect()))
         .filter(NotificationConfigurationFilter::builder().key(key.build()).build())
         .build()?;
-    replace(&aws.s3, &names.bucket, Some(ours)).await
+    replace(&aws.s3, bucket, Some(ours)).await
 }
 
-pub async fn delete(aws: &Aws, names: &Names) -> anyhow::Result<()> {
-    replace(&aws.s3, &names.bucket, None).await
+pub async fn delete(aws: &Aws, bucket: &str) -> anyhow::Result<()> {
+    replace(&aws.s3, bucket, None).await
 }
 
 async fn replace(
