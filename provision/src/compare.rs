@@ -44,7 +44,7 @@ pub async fn compare(
         }
     };
     let mut settings = settings.clone();
-    settings.watch.access_logs &= may_log;
+    settings.access_logs &= may_log;
     let mut desired = stack::desired(&settings, &aws.place, &names, &code);
     stack::know_roles(&mut desired, &live);
     stack::keep_stopped(&mut desired, &live);

@@ -121,7 +121,7 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     // Each new object starts a function too, without API Gateway.
     let calls = requests + uploads;
     let images = stored + uploads;
-    let line = LINE + if settings.watch.access_logs { ACCESS_LINE } else { 0.0 };
+    let line = LINE + if settings.access_logs { ACCESS_LINE } else { 0.0 };
     let transferred = gb(downloads * image_mb);
     let mut items = vec![
         item("API Gateway", "requests, million", requests / 1e6, 3.50, API_GATEWAY),
@@ -150,17 +150,17 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         item("CloudWatch", "logs taken in, GB", (requests * line + uploads * LINE) / 1e9, 0.50, CLOUDWATCH),
         item("CloudWatch", "custom metrics", if requests > 0.0 { metrics() } else { 0.0 }, 0.30, CLOUDWATCH),
     ];
-    if settings.watch.tracing {
+    if settings.tracing {
         let first = calls.min(SECONDS);
         let traces = first + (calls - first) * SAMPLED;
         items.push(item("X-Ray", "traces, million", traces / 1e6, 5.0, XRAY));
     }
-    if let Some(alarms) = &settings.watch.alarms {
+    if settings.alarms.enabled {
         #[expect(clippy::cast_precision_loss, reason = "a few alarms")]
-        let alarms = count_alarms(alarms) as f64;
+        let alarms = count_alarms(&settings.alarms) as f64;
         items.push(item("CloudWatch", "alarms", alarms, 0.10, CLOUDWATCH));
     }
-    if settings.watch.dashboard {
+    if settings.dashboard {
         items.push(item("CloudWatch", "dashboard", 1.0, 3.0, CLOUDWATCH));
     }
     if settings.package == Package::Image {

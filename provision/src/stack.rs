@@ -16,7 +16,8 @@ use resource::api::{ApiKey, Stage, UsagePlan};
 use resource::lambda::{Alias, Code, Configuration, ContainerImage, Lambda, OnTrial, Repository, Role};
 use resource::watch::LogGroup;
 
-use crate::settings::{Auth, Package, Settings, Thumbnails};
+use crate::settings::thumbnails::Thumbnails;
+use crate::settings::{Auth, Package, Settings};
 
 pub mod function;
 pub mod id;
@@ -42,10 +43,10 @@ pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMa
         resources.extend(of_function(settings, place, names, function, code));
     }
     resources.extend(of_api(settings, place, names));
-    if let Some(alarms) = &settings.watch.alarms {
-        resources.push(Resource::Alarms(watch::alarms(alarms, names)));
+    if settings.alarms.enabled {
+        resources.push(Resource::Alarms(watch::alarms(&settings.alarms, names)));
     }
-    if settings.watch.dashboard {
+    if settings.dashboard {
         resources.push(Resource::Dashboard(watch::dashboard(place, names)));
     }
     resources.into_iter().map(|resource| (resource.id(), resource)).collect()
@@ -92,11 +93,11 @@ fn of_api(settings: &Settings, place: &Place, names: &Names) -> Vec<Resource> {
         stale_deployments: 0,
         throttle_rate: settings.throttle.rate,
         throttle_burst: settings.throttle.burst,
-        tracing: settings.watch.tracing,
-        access_log: settings.watch.access_logs.then(|| api::access_log(settings, place, names)),
+        tracing: settings.tracing,
+        access_log: settings.access_logs.then(|| api::access_log(settings, place, names)),
     };
     let mut resources = vec![Resource::Api(api), Resource::Stage(stage)];
-    if settings.watch.access_logs {
+    if settings.access_logs {
         resources.push(Resource::AccessLog(log_group(settings, names)));
     }
     if settings.auth == Auth::ApiKey {
@@ -183,7 +184,7 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         role_id: ROLE_ID.to_owned(),
         memory: sizing.memory,
         timeout: sizing.timeout,
-        tracing: settings.watch.tracing,
+        tracing: settings.tracing,
         dead_letters: (*trigger == Trigger::Objects).then(|| policy::queue_arn(place, names)),
         environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };

@@ -212,7 +212,7 @@ async fn clock(aws: &Aws) -> Finding {
 fn tracing(settings: &Settings) -> Finding {
     Finding::ok(
         "tracing",
-        if settings.watch.tracing {
+        if settings.tracing {
             "on, at 5 dollars a million traces; `tracing = false` once nobody looks at them"
         } else {
             "off; `tracing = true` while you look for where the time of requests goes"

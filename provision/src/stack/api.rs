@@ -65,7 +65,7 @@ pub(super) fn access_log(settings: &Settings, place: &Place, names: &Names) -> A
         ("functionMs", "integrationLatency"),
         ("error", "error.responseType"),
     ];
-    if settings.watch.tracing {
+    if settings.tracing {
         fields.push(("trace", "xrayTraceId"));
     }
     let field = |(name, variable)| format!("\"{name}\":\"$context.{variable}\"");

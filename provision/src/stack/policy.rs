@@ -23,7 +23,7 @@ pub(super) fn role(settings: &Settings, place: &Place, names: &Names, function: 
     }]});
     let mut statements = vec![logs(place, names, function)];
     statements.extend(profile(function).rights.iter().map(|right| data(place, names, right)));
-    if settings.watch.tracing {
+    if settings.tracing {
         // X-Ray has no resources to name.
         // <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>
         let traces = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];

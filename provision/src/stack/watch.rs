@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn every_alarm_has_a_name_that_is_looked_for() {
         let names = Names::new("staging", "eu-west-1", "ab12");
-        let settings = settings::Alarms { topic: None, latency_ms: 3000, uploaded_gb: Some(5) };
+        let settings = settings::Alarms { uploaded_gb: Some(5), ..settings::Alarms::default() };
         let all = alarms(&settings, &names).alarms;
         let bytes = &all["cloudpix-staging-process-bytes"];
         assert_eq!((bytes.at_least, bytes.period, bytes.periods), (5e9, 3600, 1));
