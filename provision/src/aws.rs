@@ -138,13 +138,14 @@ async fn configuration() -> anyhow::Result<SdkConfig> {
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_mins(1))
         .build();
-    let client = proxy::client()?;
+    let client = proxy::client();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
         .retry_config(retries)
         .timeout_config(timeouts)
         .load()
         .await;
+    proxy::check(config.endpoint_url())?;
     let limited = match std::env::var(RATE_LIMITS).as_deref() {
         Ok("on") => true,
         Ok("off") => false,

@@ -28,7 +28,7 @@ pub async fn send(
     headers: &[(&'static str, &str)],
     body: &[u8],
 ) -> anyhow::Result<Answer> {
-    let connector = proxy::connector()?;
+    let connector = proxy::connector(url)?;
     let mut request = HttpRequest::new(SdkBody::from(body.to_vec()));
     request.set_method(method).with_context(|| format!("{method:?} is no method"))?;
     request.set_uri(url.to_owned()).with_context(|| format!("{url:?} is no URL"))?;
