@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use contract::Function;
 
 use super::{Event, Runner};
-use crate::aws::{self, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
+use crate::aws::failure::exists_already;
+use crate::aws::{apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
 use crate::live::{self, Known, Suffix};
 use crate::package::Artifact;
 use crate::plan::{Action, Step};
@@ -38,7 +39,7 @@ impl Runner<'_> {
     async fn perform(&self, action: &Action, progress: impl Fn(String)) -> anyhow::Result<()> {
         match action {
             Action::Create(desired) => match self.create(desired, &progress).await {
-                Err(error) if aws::exists_already(&error) => self.take_over(desired, error, &progress).await,
+                Err(error) if exists_already(&error) => self.take_over(desired, error, &progress).await,
                 done => done,
             },
             Action::Update { live, desired, .. } => self.update(live, desired, progress).await,

@@ -15,22 +15,25 @@ use aws_sdk_apigateway::types::{
 
 use futures_util::{TryStreamExt, stream};
 
-use super::{Aws, NotYet, failed, jittered, optional, pauses, retry, says};
+use super::Aws;
+use super::failure::{failed, optional};
+use super::wait::{NotYet, jittered, pauses, retry, says};
 use crate::stack::place::{Names, STACK_TAG};
 use crate::stack::resource::api::{Api, GatewayResponse};
 use crate::stack::resource::{Tags, managed_tags};
 
-mod access;
+mod keys;
 mod methods;
+mod stage;
 
-pub use access::{
-    create_key, create_plan, create_stage, delete_key, delete_plan, delete_stage, key_value, read_key,
-    read_plan, read_stage, update_key, update_plan, update_stage,
+pub use keys::{
+    create_key, create_plan, delete_key, delete_plan, key_value, read_key, read_plan, update_key, update_plan,
 };
+pub use stage::{create_stage, delete_stage, read_stage, update_stage};
 
 /// Writes to one API at once.
 const ABREAST: usize = 8;
-/// How often a create is tried whose answers get lost.
+/// Attempts at a create whose responses get lost.
 const TRIES: usize = 12;
 const GONE: &[&str] = &["NotFoundException"];
 const NOT_YET: &[NotYet] = &[

@@ -13,7 +13,8 @@ use contract::Function;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Aws, failed, optional, tag_changes};
+use super::failure::{failed, optional};
+use super::{Aws, tag_changes};
 use crate::stack::place::Names;
 use crate::stack::resource::watch::{Alarm, Alarms, Dashboard};
 use crate::stack::resource::{Tags, managed_tags};

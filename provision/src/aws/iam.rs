@@ -6,7 +6,9 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecis
 use contract::Function;
 use serde_json::Value;
 
-use super::{Aws, NotYet, failed, optional, retry, tag_changes};
+use super::failure::{failed, optional};
+use super::wait::{NotYet, retry};
+use super::{Aws, tag_changes};
 use crate::permissions::{Refused, Statement};
 use crate::stack::place::{Names, ROLE_POLICY};
 use crate::stack::resource::lambda::Role;

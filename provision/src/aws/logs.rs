@@ -3,7 +3,8 @@
 use aws_sdk_cloudwatchlogs::Client;
 use jiff::Timestamp;
 
-use super::{Aws, failed, optional, tag_changes};
+use super::failure::{failed, optional};
+use super::{Aws, tag_changes};
 use crate::stack::resource::managed_tags;
 use crate::stack::resource::watch::LogGroup;
 

@@ -9,7 +9,9 @@ use aws_sdk_sqs::operation::create_queue::builders::CreateQueueFluentBuilder;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use serde_json::Value;
 
-use super::{Aws, NotYet, failed, optional, retry, says, tag_changes, wait};
+use super::failure::{failed, optional};
+use super::wait::{NotYet, retry, says, wait};
+use super::{Aws, tag_changes};
 use crate::stack::resource::managed_tags;
 use crate::stack::resource::storage::Queue;
 

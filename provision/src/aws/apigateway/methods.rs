@@ -9,7 +9,8 @@ use aws_sdk_apigateway::types::{IntegrationType, Method as AwsMethod, Resource};
 use futures_util::{TryStreamExt, stream};
 
 use super::{ABREAST, GONE, NOT_YET, made};
-use crate::aws::{failed, optional, retry};
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::retry;
 use crate::stack::place::Place;
 use crate::stack::resource::api::{Api, Integration, Method};
 

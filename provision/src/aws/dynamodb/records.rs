@@ -11,7 +11,9 @@ use contract::attribute::{IMAGE_ID, IMAGE_STATUS, OWNER, S3_OBJECT_KEY, THUMBNAI
 use contract::{DELETING_OWNER, index};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::aws::{Aws, failed, jittered, optional, pauses};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::{jittered, pauses};
 
 /// Keys of one `BatchGetItem`:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.

@@ -11,7 +11,9 @@ use contract::Function;
 use futures_util::future::try_join_all;
 
 use super::{GONE, NOT_VISIBLE};
-use crate::aws::{Aws, failed, is, optional, retry, sending, wait};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, is, optional};
+use crate::aws::wait::{retry, sending, wait};
 use crate::package::{Blob, Image as Packed, MANIFEST_TYPE};
 use crate::stack::place::Names;
 use crate::stack::resource::lambda::ContainerImage;

@@ -12,7 +12,9 @@ use contract::Function;
 use serde_json::Value;
 
 use super::{GONE, NOT_YET};
-use crate::aws::{Aws, failed, optional, retry, says};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::{retry, says};
 use crate::stack::place::{API_ID, LIVE, Names};
 use crate::stack::resource::lambda::Permission;
 

@@ -11,7 +11,9 @@ use aws_sdk_s3::types::{
     NotificationConfigurationFilter, S3KeyFilter,
 };
 
-use crate::aws::{Aws, NotYet, failed, optional, retry, says};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::{NotYet, retry, says};
 use crate::stack::resource::storage::Notification;
 
 /// The id of ours.

@@ -6,7 +6,8 @@ use anyhow::bail;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use crate::aws::{Aws, failed, optional};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
 
 /// How many images the bucket holds; counting ends at `limit`.
 pub async fn count_images(aws: &Aws, bucket: &str, limit: usize) -> anyhow::Result<usize> {

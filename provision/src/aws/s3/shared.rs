@@ -6,7 +6,8 @@ use anyhow::Context;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
 
-use crate::aws::{Aws, failed, is, optional};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, is, optional};
 
 /// What must hold for a write to happen.
 #[derive(Clone, Debug)]
