@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use contract::Function;
 use serde_json::{Map, Value, json};
 
-use super::{done_json, out, talk};
+use super::outcome::done_json;
+use super::{out, talk};
 use crate::apply::Done;
 use crate::aws::lambda::{Note, Version};
 use crate::plan::Plan;

@@ -1,12 +1,21 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use console::measure_text_width;
 use insta::assert_snapshot;
 
+use super::outcome::done_json;
+use super::plan::{plan_json, plan_text};
 use super::*;
+use crate::apply::{Done, Event};
 use crate::aws::cloudwatch::Hour;
+use crate::plan::{Action, Change, Plan, Step};
+use crate::stack::id::Id;
 use crate::stack::resource::api::ApiKey;
 use crate::stack::resource::watch::LogGroup;
 use crate::stack::resource::{Resource, Tags};
 use contract::Function;
+use serde_json::{Value, json};
 
 fn place() -> Place {
     let (partition, account, region) = ("aws".into(), "123456789012".into(), "eu-west-1".into());

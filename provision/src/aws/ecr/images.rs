@@ -14,7 +14,7 @@ use super::{GONE, NOT_VISIBLE};
 use crate::aws::Aws;
 use crate::aws::failure::{failed, is, optional};
 use crate::aws::wait::{retry, sending, wait};
-use crate::package::{Blob, Image as Packed, MANIFEST_TYPE};
+use crate::package::container::{Blob, Container, MANIFEST_TYPE};
 use crate::stack::place::Names;
 use crate::stack::resource::lambda::ContainerImage;
 
@@ -40,7 +40,7 @@ pub async fn push_image(
     aws: &Aws,
     names: &Names,
     function: Function,
-    image: &Packed,
+    image: &Container,
     progress: impl Fn(usize, usize),
 ) -> anyhow::Result<()> {
     let (client, repository) = (&aws.ecr, names.function(function));
