@@ -68,7 +68,7 @@ impl Emulator {
 
     pub fn start(folder: &Path, port: u16) -> Emulator {
         let output = emulator(["start", "--dir", folder.to_str().unwrap(), "--port", &port.to_string()])
-            .args(["--until", &std::process::id().to_string(), "--host", crate::image::NAME])
+            .args(["--until", &std::process::id().to_string(), "--host", crate::container::NAME])
             // What it was asked to do, for the witness.
             .env("CLOUDTRAIL_RECORDING", "1")
             .output()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::cloud::{Stack, binaries, functions, root, skipped, stdout, text};
-use crate::images::{announced_and_sent, finished};
+use crate::pictures::{announced_and_sent, finished};
 
 const FIELDS: &[(&str, &str)] = &[
     ("SQS queue", "tags.cloudpix:env"),

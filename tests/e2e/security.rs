@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Emulator, Stack, functions, root, skipped, text};
-use crate::images::send;
 use crate::input::check;
+use crate::pictures::send;
 
 /// The answer of a program in Python beside this file.
 fn python(emulator: &Emulator, program: &str, arguments: &[&str], input: &str) -> Value {
