@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use rand::RngExt;
 
 /// How AWS says "not yet": an error code, and a part of its message (empty: any).
