@@ -190,3 +190,6 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
     };
     Lambda { tags: names.tags(), concurrency: sizing.concurrency, configuration }
 }
+
+#[cfg(test)]
+mod tests;

@@ -280,6 +280,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_of_an_earlier_version_is_read_and_written_as_it_is() {
+        let recorded = include_str!("stack/recorded/state.json");
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::local(folder.path(), "default");
+        fs::write(store.place(), recorded).unwrap();
+        let loaded = store.load().await.unwrap().unwrap();
+        assert_eq!(loaded, StackRecord { api_id: Some("a1b2c3d4e5".to_owned()), ..record() });
+        store.save(&loaded).await.unwrap();
+        assert_eq!(fs::read_to_string(store.place()).unwrap(), recorded);
+    }
+
+    #[tokio::test]
     async fn a_broken_or_foreign_file_is_refused_with_advice() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::local(folder.path(), "default");

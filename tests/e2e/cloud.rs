@@ -18,6 +18,11 @@ pub fn functions() -> [&'static str; Function::ALL.len()] {
     Function::ALL.map(Function::name)
 }
 
+/// How many resources a stack has whose functions are zip files: six of each function, and eight that all share.
+pub fn resources() -> usize {
+    6 * functions().len() + 8
+}
+
 /// Where the binaries of this build are: this test is in `deps` below.
 pub fn binaries() -> PathBuf {
     let this = std::env::current_exe().unwrap();
