@@ -77,7 +77,7 @@ pub struct Done<'a> {
 
 /// Runs every step, and returns what was done, in the order it finished.
 ///
-/// Of the steps that could start, the one with the longest chain of others behind it starts first.
+/// Where several steps could start, the one with the longest chain of others behind it does so first.
 pub async fn run<'a>(
     runner: &Runner<'_>,
     plan: &'a Plan,

@@ -1,6 +1,6 @@
 //! The way to AWS: clients, the caller's identity, retries, and errors that say what to do next.
 //!
-//! Below, one file per service, each with the same verbs: `read` answers what exists as the same type
+//! Below, one file per service, each with the same verbs: `read` returns what exists as the same type
 //! that `stack` builds, `create`, `update` and `delete` act. They print nothing and plan nothing.
 
 use std::time::Duration;
@@ -112,7 +112,7 @@ impl Aws {
         Connector::find().await?.connect().await
     }
 
-    /// Where STS answers, even to those whom it does not know.
+    /// Where STS responds, even to those whom it does not know.
     pub fn sts_url(&self) -> String {
         let Place { region, .. } = &self.place;
         let url = || format!("https://sts.{region}.{}/", contract::domain(region));

@@ -31,7 +31,7 @@ pub struct Outcome {
     pub deletions: usize,
     /// Objects that need nothing, by their records.
     pub skipped: usize,
-    /// Objects that `process` was asked about, by what it answered: `done`, `unchanged`, `rejected`,
+    /// Objects that `process` was asked about, by what it said became of them: `done`, `unchanged`, `rejected`,
     /// `left`, `gone`.
     pub processed: BTreeMap<String, usize>,
     /// By key, why.
@@ -116,7 +116,7 @@ impl Walk<'_> {
     }
 }
 
-/// Of the keys, those of objects that `process` has not finished.
+/// Returns the keys of those objects that `process` has not finished.
 async fn undone(aws: &Aws, names: &Names, keys: Vec<String>) -> anyhow::Result<Vec<String>> {
     let ids: Vec<&str> = keys.iter().map(|key| image_id(key)).collect();
     let standings = dynamodb::standings(aws, &names.table(), &ids).await?;

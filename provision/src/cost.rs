@@ -50,12 +50,12 @@ pub struct Item {
 
 /// What the thumbnails of an image weigh together, in bytes, at the sizes that are the default.
 const THUMBNAILS: f64 = 120_000.0;
-/// Of the events of new objects, those that fail for good: a generous guess too.
+/// The share of the events of new objects that fail for good: a generous guess too.
 const FAILED: f64 = 0.001;
 /// What a request writes to the function's log, and to the API's, in bytes.
 const LINE: f64 = 800.0;
 const ACCESS_LINE: f64 = 400.0;
-/// What the answer to a list of 50 weighs, compressed, most of it signed links. Who does not ask for
+/// What a page of 50 images weighs, compressed, most of it signed links. Who does not ask for
 /// compression gets seven times as much.
 const LIST_ANSWER: f64 = 40_000.0;
 /// Without a rule of the account's own, X-Ray takes the first request of each second and 5 % of the rest.

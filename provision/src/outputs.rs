@@ -106,7 +106,7 @@ impl Outputs {
         let url = format!("{}/list?limit=1", self.api_url.as_deref().context(NO_API)?);
         let mut last = "it gives no answer".to_owned();
         let end = Instant::now() + WAIT;
-        // By the clock: an API that hangs takes half a minute for each answer.
+        // By the clock: an API that hangs takes half a minute for each response.
         while let Ok(answer) = timeout_at(end, http::status(&url, self.api_key.as_deref())).await {
             let now = match answer {
                 Ok(200) => return Ok(()),

@@ -112,7 +112,7 @@ impl Plan {
         others.filter(|(_, other)| waits_for(other)).map(|(other, _)| other).collect()
     }
 
-    /// Of each step, how many follow it on the longest chain of those that wait for one another.
+    /// How many steps follow each one on the longest chain of those that wait for one another.
     pub fn lengths_behind(&self) -> Vec<usize> {
         let mut lengths = vec![0; self.steps.len()];
         // A chain is no longer than there are steps; each round settles at least one link of it.

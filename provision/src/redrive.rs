@@ -65,7 +65,7 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
     }
 }
 
-/// Answers whether Lambda took it.
+/// Sends the event of a message, and returns whether Lambda took it.
 async fn send(aws: &Aws, names: &Names, queue: &Open, message: &Message) -> anyhow::Result<bool> {
     let taken = lambda::send(aws, names, Function::Process, &event(&message.body)).await?;
     if taken {

@@ -52,7 +52,7 @@ pub fn is_attended() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks on a terminal; where there is nobody to ask, `flag` is the answer that is missing.
+/// Asks on a terminal. Where there is nobody to ask, the error names `flag`, which says yes beforehand.
 pub fn confirm(question: &str, flag: &str) -> anyhow::Result<()> {
     ensure!(is_attended(), "nobody is there to confirm; pass {flag} (make: YES=1) to go on without asking");
     talk(&format!("{question} [y/N] "));

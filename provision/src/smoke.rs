@@ -22,7 +22,7 @@ const NAME: &str = "cloudpix-smoke-test.png";
 /// Tries of a request: a throttled one, or one whose connection broke, says nothing of the function.
 const TRIES: u32 = 4;
 
-/// Has `function` do what it is there for, and answers with an error where it does not.
+/// Has `function` do what it is there for, and returns an error where it does not.
 ///
 /// What is uploaded is deleted again. `key` names the test: run again under it after a kill, it finds
 /// its own image and goes on, and leaves none behind.
@@ -38,7 +38,7 @@ pub async fn test(
         SmokeTest::Get { path, query } => {
             api.expect("GET", &format!("{path}?{query}"), &[], b"", &[200]).await.map(|_| ())
         }
-        // An event about nothing is answered by whoever has started well.
+        // An event about nothing succeeds in every function that has started well.
         SmokeTest::EmptyEvent => match lambda::call(aws, names, function, &json!({"Records": []})).await? {
             Call::Done(_) => Ok(()),
             Call::Failed(why) => bail!("an event without records fails: {why}"),

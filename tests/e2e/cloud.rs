@@ -50,7 +50,7 @@ pub fn skipped() -> bool {
 pub struct Emulator {
     pub endpoint: String,
     pub folder: PathBuf,
-    /// Of its root user's key.
+    /// The secret of its root user's key.
     secret: String,
 }
 

@@ -28,8 +28,8 @@ impl Lab {
         Lab::on(emulator, env)
     }
 
-    /// On the emulator that disturbed stacks share. The record of calls, which the witness asks the other
-    /// one for, holds so many and no more.
+    /// A lab on the emulator that disturbed stacks share. Their many calls would push those of other tests out of the
+    /// record of calls, which has room for so many, so they are not on the emulator that those share.
     pub fn shared(env: &'static str) -> Lab {
         static SHARED: OnceLock<Emulator> = OnceLock::new();
         let folder = || tempfile::Builder::new().prefix("cloudpix-e2e-").tempdir().unwrap().keep();

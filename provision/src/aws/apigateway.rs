@@ -43,7 +43,7 @@ const NOT_YET: &[NotYet] = &[
 ];
 
 /// Creates what API Gateway would create twice, since it takes no token that says "the same again": the
-/// SDK must not repeat the call, and where its answer got lost, `find` looks for what it may have made.
+/// SDK must not repeat the call, and where its response got lost, `find` looks for what it may have made.
 async fn create_once<E>(
     call: &'static str,
     create: impl AsyncFn(Builder) -> Result<Option<String>, SdkError<E, HttpResponse>>,
@@ -75,7 +75,7 @@ fn patch(op: Op, path: &str, value: &str) -> PatchOperation {
     PatchOperation::builder().op(op).path(path).value(value).build()
 }
 
-/// `None` where there is one already: the answer to an earlier try of the same call got lost.
+/// Returns `None` where there is one already: the response to an earlier try of the same call got lost.
 fn made<T, E>(answer: Result<T, SdkError<E, HttpResponse>>, call: &'static str) -> anyhow::Result<Option<T>>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -156,7 +156,7 @@ async fn read_responses(
     let customised = responses.into_iter().filter(|response| !response.default_response);
     let response = |response: aws_sdk_apigateway::types::GatewayResponse| {
         let kind = response.response_type?.as_str().to_owned();
-        // For a type that has a status of its own, AWS answers that one where none was set.
+        // For a type that has a status of its own, AWS shows that one where none was set.
         let status = response.status_code.filter(|_| !kind.starts_with("DEFAULT_"));
         let headers = response.response_parameters.unwrap_or_default().into_iter().map(header).collect();
         let template =
@@ -166,7 +166,7 @@ async fn read_responses(
     Ok(customised.filter_map(response).collect())
 }
 
-/// Creates the bare API and answers its id, which must be recorded before anything else happens.
+/// Creates the bare API and returns its id, which must be recorded before anything else happens.
 pub async fn create(aws: &Aws, names: &Names, desired: &Api) -> anyhow::Result<String> {
     let endpoint =
         EndpointConfiguration::builder().types(EndpointType::from(desired.endpoint.as_str())).build();

@@ -68,7 +68,7 @@ fn alarm(found: MetricAlarm) -> Alarm {
 }
 
 /// Makes the alarms what they should be. Putting one again changes nothing, so nothing is lost when the
-/// answer gets lost. CloudWatch takes three a second.
+/// response gets lost. CloudWatch takes three a second.
 pub async fn set_alarms(aws: &Aws, live: &Alarms, desired: &Alarms) -> anyhow::Result<()> {
     let gone: Vec<String> =
         live.alarms.keys().filter(|name| !desired.alarms.contains_key(*name)).cloned().collect();

@@ -198,7 +198,7 @@ async fn update_ttl(client: &Client, name: &str, live: &Table, desired: &Table) 
 /// How long a new index of a large table may take.
 const MINUTES: u16 = 30;
 
-/// Waits until the table and all its indexes are active, and answers these.
+/// Waits until the table and all its indexes are active, and returns the indexes.
 async fn active(
     client: &Client,
     name: &str,

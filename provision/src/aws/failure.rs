@@ -111,7 +111,7 @@ pub(super) fn is<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, cod
     error.code().is_some_and(|code| codes.contains(&code))
 }
 
-/// `None` where AWS answers one of `codes`, each meaning "there is none".
+/// Returns `None` where the error has one of `codes`, each meaning "there is none".
 pub(super) fn optional<T, E>(
     answer: Result<T, SdkError<E, HttpResponse>>,
     call: &'static str,
@@ -127,7 +127,7 @@ where
     }
 }
 
-/// Whether a create was refused because there is one already, such as where the answer to an earlier try got lost.
+/// Whether a create was refused because there is one already, such as where the response to an earlier try got lost.
 pub fn exists_already(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| match failure.code.as_deref() {
         Some(

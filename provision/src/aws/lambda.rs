@@ -60,7 +60,7 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
     Ok(Some(Lambda { tags, concurrency, configuration: configuration(answer)? }))
 }
 
-/// The function's tags, which Lambda leaves out of its answer for whoever may not list them. Without them
+/// The function's tags, which Lambda leaves out of its response to whoever may not list them. Without them
 /// it would seem to be somebody else's function.
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html>, `Tags` and `TagsError`
 async fn tags(aws: &Aws, name: &str, answer: &GetFunctionOutput) -> anyhow::Result<HashMap<String, String>> {

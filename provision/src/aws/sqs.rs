@@ -162,7 +162,7 @@ impl Open {
     }
 
     /// Ten messages at most, hidden from others for `seconds`. Asked of all of SQS's servers, so an
-    /// empty answer means that none is visible.
+    /// empty list means that none is visible.
     pub async fn receive(&self, seconds: i32) -> anyhow::Result<Vec<Message>> {
         let receive = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
         let receive = receive.visibility_timeout(seconds).wait_time_seconds(1);

@@ -20,7 +20,7 @@ pub(super) fn pauses() -> impl Iterator<Item = Duration> {
         .map(Duration::from_millis)
 }
 
-/// Runs `action` until it succeeds, fails for good, or the pauses are used up; the last error is the answer.
+/// Runs `action` until it succeeds, fails for good, or the pauses are used up, and then returns the last error.
 ///
 /// Throttling and lost connections are the SDK's own business. This is for what it does not know:
 /// a role that cannot be assumed yet, a function that is still being updated.
@@ -49,7 +49,7 @@ pub(super) fn says<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, (
     error.code() == Some(code) && error.message().unwrap_or_default().contains(text)
 }
 
-/// Asks until the answer is there: `probe` answers `None` for "not yet".
+/// Asks until there is something to return: `probe` returns `None` for "not yet".
 ///
 /// To ask costs next to nothing and most of what is waited for takes less than a second, so the first
 /// questions are close together.

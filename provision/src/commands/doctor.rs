@@ -145,7 +145,7 @@ async fn concurrency(aws: &Aws, reserved: i32) -> Finding {
 /// New accounts may run no more functions than these at once.
 const FEW_AT_ONCE: i32 = 50;
 
-/// Of so many functions that may run at once, those that no function may have for itself.
+/// How many of the functions that may run at once no function may have for itself.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>; an account that is new
 /// has 10 in all, and Lambda's refusal then names 10.

@@ -81,7 +81,7 @@ fn waiting(messages: u64) -> (String, bool) {
     }
 }
 
-/// Asked for a list as anyone may ask, so without the key; to be refused is an answer too.
+/// Asks for a list as anyone may ask, so without the key. To be refused shows that the API is there, too.
 async fn api(outputs: &Outputs) -> Option<(String, bool)> {
     let url = format!("{}{}?limit=1", outputs.api_url.as_deref()?, path::LIST);
     let start = Instant::now();

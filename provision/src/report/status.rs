@@ -27,7 +27,7 @@ impl Row {
     }
 }
 
-/// Answers whether all is well.
+/// Shows the health of a stack, and returns whether all is well.
 pub fn status(
     rows: &[Row],
     hours: &BTreeMap<Function, Hour>,

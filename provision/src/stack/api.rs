@@ -1,4 +1,4 @@
-//! The REST API: its methods, its own error answers, and who may call the functions.
+//! The REST API: its methods, its own error responses, and who may call the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Where images, records and what could not be done are kept, and what a new object starts.
+//! The bucket, the table, the dead-letter queue, and the notification of new objects.
 
 use std::collections::BTreeMap;
 

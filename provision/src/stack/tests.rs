@@ -21,7 +21,9 @@ fn a_stack_of_an_earlier_version_is_wanted_as_it_is() {
         let (package, digest) = (Package::Image, format!("sha256:{}", function.name()));
         (function, Code { package, digest, architecture: "arm64".to_owned() })
     });
-    let wanted: BTreeMap<String, Value> = desired(&settings, &place, &names, &code.into())
+    let wanted = desired(&settings, &place, &names, &code.into());
+    assert!(wanted.keys().all(|id| Id::all().contains(id)), "what is not in Id::all() is never read");
+    let wanted: BTreeMap<String, Value> = wanted
         .iter()
         .map(|(id, is)| (format!("{} {}", id.kind(), names.of(*id)), serde_json::to_value(is).unwrap()))
         .collect();

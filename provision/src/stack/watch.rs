@@ -1,4 +1,4 @@
-//! Who watches over the stack: CloudWatch's alarms, and a dashboard to look at.
+//! What watches over the stack: CloudWatch's alarms, and a dashboard to look at.
 
 use std::collections::{BTreeMap, BTreeSet};
 

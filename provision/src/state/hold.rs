@@ -114,8 +114,8 @@ impl Hold {
     pub(super) async fn keep(&self) {
         while self.lost.borrow().is_none() {
             sleep(RENEWAL).await;
-            // Where AWS is away, or an answer does not come, the next time may go well. On a slow line that something
-            // large is being sent on, an answer takes long.
+            // Where AWS is away, or a response does not come, the next time may go well. On a slow line that something
+            // large is being sent on, a response takes long.
             let _ = timeout(FRESH, self.renew()).await;
         }
     }
@@ -150,7 +150,7 @@ impl Hold {
         )
     }
 
-    /// The entity tag of what is there, if that is an earlier sign of life of this run, whose answer it
+    /// The entity tag of what is there, if that is an earlier sign of life of this run, whose response it
     /// never got.
     async fn find(&self, claim: &Claim) -> anyhow::Result<Result<String, Lost>> {
         let found = self.folder.get(&self.name).await?;
@@ -198,7 +198,7 @@ impl Hold {
         }
         let mut shown = self.shown.lock().await;
         while !self.folder.delete(&self.name, &shown.etag).await? {
-            // A sign of life may have got there whose answer was not waited for.
+            // A sign of life may have got there whose response was not waited for.
             match self.find(&shown.claim).await? {
                 Ok(etag) if etag != shown.etag => shown.etag = etag,
                 _ => break,

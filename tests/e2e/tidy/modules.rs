@@ -44,7 +44,7 @@ pub fn modules(root: &Path) -> BTreeMap<Name, Module> {
 pub fn without_tests(text: &str) -> String {
     let (mut kept, mut lines) = (String::new(), text.lines());
     while let Some(line) = lines.next() {
-        // Of tests alone are those of this crate, and what a feature shares with the tests of another.
+        // A feature may share them with the tests of another crate.
         if !(line.trim_start().starts_with("#[cfg(") && line.contains("test")) {
             kept.push_str(line);
             kept.push('\n');

@@ -14,7 +14,7 @@ use crate::aws::wait::retry;
 use crate::stack::place::Place;
 use crate::stack::resource::api::{Api, Integration, Method};
 
-/// Of a preflight, the status that the mock integration answers.
+/// The status that the mock integration gives a preflight.
 const NO_CONTENT: &str = "204";
 const HEADER: &str = "method.response.header.";
 

@@ -38,7 +38,7 @@ pub async fn read_stage(aws: &Aws, api: &str) -> anyhow::Result<Option<Stage>> {
         throttle_burst: all.map_or(0, |all| all.throttling_burst_limit),
         tracing: stage.tracing_enabled,
         access_log: stage.access_log_settings().and_then(|log| {
-            // Some answers have the group's ARN with the `:*` of its streams.
+            // Some responses have the group's ARN with the `:*` of its streams.
             let group = log.destination_arn()?.trim_end_matches(":*").to_owned();
             Some(AccessLog { group, format: log.format().unwrap_or_default().to_owned() })
         }),

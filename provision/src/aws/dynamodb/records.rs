@@ -32,7 +32,8 @@ pub enum Standing {
     Undone,
 }
 
-/// Of these images, those that have a record. Read consistently: what was done a moment ago is done.
+/// How far `process` is with each of these images that has a record. The read is consistent: what was done a moment
+/// ago is done.
 pub async fn standings(aws: &Aws, table: &str, ids: &[&str]) -> anyhow::Result<BTreeMap<String, Standing>> {
     let mut standings = BTreeMap::new();
     // An empty string is no key, and no key may be asked for twice at once.
@@ -109,7 +110,7 @@ fn deletions(aws: &Aws, table: &str) -> QueryFluentBuilder {
         .expression_attribute_values(":before", AttributeValue::S(before))
 }
 
-/// Writes an image's record where there is none, and answers whether it did.
+/// Writes an image's record where there is none, and returns whether it did.
 pub async fn put_if_absent(aws: &Aws, table: &str, record: &Record) -> anyhow::Result<bool> {
     let put = aws
         .dynamodb

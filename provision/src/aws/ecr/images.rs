@@ -164,7 +164,7 @@ async fn images(client: &Client, repository: &str) -> anyhow::Result<Vec<ImageDe
     images.map_err(failed("ecr:DescribeImages"))
 }
 
-/// Deletes the images that are in no `used` digest and older than the `live` one, and answers how many.
+/// Deletes the images that are in no `used` digest and older than the `live` one, and returns how many.
 ///
 /// What was pushed after the live one may be on its way to become it, from another machine.
 pub async fn prune_images(

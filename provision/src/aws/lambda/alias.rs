@@ -194,7 +194,7 @@ pub async fn delete_alias(aws: &Aws, names: &Names, function: Function) -> anyho
 /// same of why.
 ///
 /// A right to call the alias is part of what its revision is of, so a revision that was overtaken is no
-/// other move yet: where the alias has not moved, this goes on; where it has moved just so, the answer to
+/// other move yet: where the alias has not moved, this goes on; where it has moved just so, the response to
 /// an earlier try got lost.
 pub async fn move_live(
     aws: &Aws,
@@ -250,7 +250,7 @@ pub async fn annotate(
     move_live(aws, names, function, live, &live.version, note).await
 }
 
-/// Waits until calls to the alias reach `version`, and answers with an error where that fails.
+/// Waits until calls to the alias reach `version`, and returns an error where that fails.
 ///
 /// Lambda takes a moment to tell all its machines that an alias has moved.
 pub async fn serves(aws: &Aws, names: &Names, function: Function, version: &str) -> anyhow::Result<()> {

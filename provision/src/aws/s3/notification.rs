@@ -33,7 +33,7 @@ pub async fn read(aws: &Aws, bucket: &str) -> anyhow::Result<Option<Notification
     Ok(found.unwrap_or_default().into_iter().find(is_ours).map(|found| {
         let rules = found.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules);
         let rule = |rule: FilterRule| {
-            // S3 answers `Prefix` for what was set as `prefix`.
+            // S3 sends `Prefix` for what was set as `prefix`.
             let name = rule.name.map(|name| name.as_str().to_lowercase());
             (name.unwrap_or_default(), rule.value.unwrap_or_default())
         };

@@ -80,7 +80,7 @@ pub(super) async fn delete_all(client: &Client, name: &str, emptied: impl Fn(usi
     Ok(())
 }
 
-/// The call succeeds even where single keys were refused; those are in its answer.
+/// The call succeeds even where single keys were refused; those are in its response.
 async fn delete_objects(
     client: &Client,
     bucket: &str,

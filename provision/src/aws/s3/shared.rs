@@ -68,9 +68,9 @@ impl Folder {
         Ok(Some(Found { bytes: body.to_vec(), etag }))
     }
 
-    /// Answers the new entity tag, or `None` where the condition does not hold.
+    /// Returns the new entity tag, or `None` where the condition does not hold.
     ///
-    /// Where S3's answer gets lost, the SDK tries again and is refused because of its own first try. So
+    /// Where S3's response gets lost, the SDK tries again and is refused because of its own first try. So
     /// what is there is looked at: if it is what was to be written, it was.
     pub async fn put(&self, name: &str, bytes: Vec<u8>, only: &Condition) -> anyhow::Result<Option<String>> {
         let put = self.client.put_object().bucket(&self.bucket).key(self.key(name));
@@ -91,12 +91,12 @@ impl Folder {
         }
     }
 
-    /// Deletes the version with this entity tag. Answers `false` where another one is there.
+    /// Deletes the version with this entity tag. Returns `false` where another one is there.
     pub async fn delete(&self, name: &str, etag: &str) -> anyhow::Result<bool> {
         let delete = self.client.delete_object().bucket(&self.bucket).key(self.key(name)).if_match(etag);
         match delete.send().await {
             Ok(_) => Ok(true),
-            // What is gone stays gone, such as by a first try whose answer got lost.
+            // What is gone stays gone, such as by a first try whose response got lost.
             Err(error) if is(&error, &["NoSuchKey"]) => Ok(true),
             Err(error) if is(&error, &["PreconditionFailed", "ConditionalRequestConflict"]) => Ok(false),
             Err(error) => {
@@ -127,7 +127,7 @@ pub mod fake {
         /// By path, the bytes and how often they were written, which is the entity tag.
         files: BTreeMap<String, (Vec<u8>, usize)>,
         puts: usize,
-        /// How many puts there are answers to.
+        /// How many puts get a response.
         answered: usize,
     }
 
@@ -139,7 +139,7 @@ pub mod fake {
             self.0.lock().unwrap().files.insert(format!("/a/{name}"), (bytes.to_vec(), 1));
         }
 
-        /// So many puts are answered, and those after them fail.
+        /// So many puts get a response, and those after them fail.
         pub fn fail_from_put(&self, count: usize) {
             self.0.lock().unwrap().answered = count;
         }

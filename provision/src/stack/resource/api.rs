@@ -15,7 +15,7 @@ pub struct Api {
     /// `REGIONAL`.
     pub endpoint: String,
     pub binary_media_types: BTreeSet<String>,
-    /// Bytes of an answer from which on it is compressed for whoever accepts that; `None`: never.
+    /// From how many bytes on a response is compressed for whoever accepts that; `None` is never.
     pub minimum_compression: Option<i32>,
     /// By `METHOD /path`.
     pub methods: BTreeMap<String, Method>,
@@ -33,9 +33,9 @@ pub struct Method {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Integration {
-    /// The whole request goes to a function, whose answer is the response. Holds the function's ARN.
+    /// The whole request goes to a function, and what it returns is the response. Holds the function's ARN.
     Lambda(String),
-    /// A CORS preflight that API Gateway answers itself: 204 with these headers.
+    /// A CORS preflight that API Gateway responds to itself: 204 with these headers.
     Preflight(BTreeMap<String, String>),
     /// Anything else, found on AWS.
     Other(String),

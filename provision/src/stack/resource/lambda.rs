@@ -12,7 +12,7 @@ use crate::settings::Package;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Code {
     pub package: Package,
-    /// Of an image the digest of its manifest (`sha256:…`), of a zip file its SHA-256 in base64.
+    /// The digest of an image's manifest (`sha256:…`), or the SHA-256 of a zip file in base64.
     pub digest: String,
     /// `x86_64` or `arm64`.
     pub architecture: String,
@@ -36,7 +36,7 @@ pub struct Repository {
     pub tags: Tags,
     pub immutable_tags: bool,
     pub scan_on_push: bool,
-    /// Of the repository's policy, the statement [`super::super::place::PULL_STATEMENT`].
+    /// The statement [`super::super::place::PULL_STATEMENT`] of the repository's policy.
     pub pull_policy: Value,
     pub lifecycle: Value,
 }

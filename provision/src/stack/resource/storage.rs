@@ -85,7 +85,7 @@ pub struct Queue {
     pub policy: Value,
 }
 
-/// Of a bucket's notifications the one that is ours.
+/// The one of a bucket's notifications that is ours.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Notification {
