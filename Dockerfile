@@ -11,7 +11,7 @@
 # Lambda takes one image manifest, no index with attestations: push with `--provenance=false`. The image is
 # as `provision` packs it, but for the time of its file and a PATH that Docker adds.
 
-# A function's crate: upload, list or process.
+# A function's crate: a folder of lambdas/ that has a src/main.rs.
 ARG FUNCTION=upload
 # Where `make build` puts binaries, for the prebuilt image.
 ARG RELEASE=target/x86_64-unknown-linux-gnu/release

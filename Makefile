@@ -58,10 +58,14 @@ export CMAKE
 from_pypi = $(PYTHON) local/pypi.py $(1) $(2)
 unexport PYTHONHOME PYTHONPATH
 
+# The functions: each crate of lambdas/ that is a program.
+FUNCTIONS := $(sort $(patsubst lambdas/%/src/main.rs,%,$(wildcard lambdas/*/src/main.rs)))
+FUNCTION_PACKAGES := $(addprefix -p ,$(FUNCTIONS))
+
 CARGO_LOCAL = --profile local --target $(TARGET)
 # What of them is asked for decides which features of their dependencies are built, and so whether a build before
 # is of use: whoever needs one asks for all, or every SDK is compiled twice.
-PACKAGES = -p provision -p upload -p list -p process
+PACKAGES = -p provision $(FUNCTION_PACKAGES)
 # Where everything is built: as the variable says, and no matter what Cargo's own files of settings say.
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 ifneq ($(words $(BUILT)),1)
@@ -160,13 +164,13 @@ status: $(LOCAL)/provision ## Print every resource with its health
 build: need-cargo $(BUILD_NEEDS) ## Build the functions for AWS; ARCH=arm64 for Graviton
 ifeq ($(BUILDER),docker)
 	@echo "there is no $(CROSS_COMPILER) here, so Docker cross-compiles" >&2
-	@$(foreach function,upload list process,DOCKER_BUILDKIT=1 docker build --quiet --build-arg FUNCTION=$(function) \
+	@$(foreach function,$(FUNCTIONS),DOCKER_BUILDKIT=1 docker build --quiet --build-arg FUNCTION=$(function) \
 		--platform linux/$(patsubst x86_64,amd64,$(ARCH)) --output type=local,dest=$(RELEASE)/$(function).image . && \
 		mv $(RELEASE)/$(function).image/bootstrap $(RELEASE)/$(function) &&) rm -r $(RELEASE)/*.image
 else ifeq ($(BUILDER),zig)
-	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo zigbuild --release --target $(FUNCTIONS_TARGET) -p upload -p list -p process
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo zigbuild --release --target $(FUNCTIONS_TARGET) $(FUNCTION_PACKAGES)
 else
-	cargo build --release --target $(FUNCTIONS_TARGET) -p upload -p list -p process
+	cargo build --release --target $(FUNCTIONS_TARGET) $(FUNCTION_PACKAGES)
 endif
 
 test: need-python need-cargo $(MOTO)/installed ## Run all tests, end to end on an embedded AWS of their own
@@ -189,17 +193,17 @@ $(TOOLS)/bin/cargo-lambda: tests/tools.txt
 # Time provision, from nothing to nothing.
 bench-provision: need-python need-cargo
 	@$(PYTHON) local/emulator.py install
-	cargo build --release --target $(TARGET) -p provision -p upload -p list -p process
+	cargo build --release --target $(TARGET) $(PACKAGES)
 	@$(PYTHON) bench/provision.py "$(BUILT_HERE)/$(TARGET)/release/provision" "$(BUILT_HERE)/$(TARGET)/release"
 
 bench: need-cargo ## Time the functions; bench-{cold,languages,provision} too
-	cargo build --release --target $(TARGET) -p upload -p list -p process
+	cargo build --release --target $(TARGET) $(FUNCTION_PACKAGES)
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/plain/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- $(ARGS)
 
 # Time the functions' starts, beside one that does nothing.
 bench-cold: need-cargo
-	cargo build --release --target $(TARGET) -p upload -p list -p process
+	cargo build --release --target $(TARGET) $(FUNCTION_PACKAGES)
 	cargo build --release --target $(TARGET) --target-dir $(BUILT) --manifest-path bench/empty/Cargo.toml
 	cargo run --release --target $(TARGET) -p bench -- --cold $(ARGS)
 
@@ -213,7 +217,7 @@ bench-languages: need-cargo need-python
 	cp bench/node/* $(LANGUAGES)/node/
 	ln -sf "$$(command -v node)" $(LANGUAGES)/node/node
 	npm ci --prefix $(LANGUAGES)/node --no-audit --no-fund --loglevel=error
-	cargo build --release --target $(TARGET) -p upload -p list -p process
+	cargo build --release --target $(TARGET) $(FUNCTION_PACKAGES)
 	cargo run --release --target $(TARGET) -p bench -- --languages "$(BUILT_HERE)/languages" $(ARGS)
 
 # Thumbnails beside sharp's and Pillow's, by CPU time.
@@ -265,7 +269,7 @@ $(LOCAL)/provision: need-cargo
 	@cargo build $(CARGO_LOCAL) $(PACKAGES) --bin provision
 
 need-function:
-	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION=upload, FUNCTION=list or FUNCTION=process" >&2; exit 1; }
+	@test -n "$(FUNCTION)" || { echo "error: say which: FUNCTION= and one of $(FUNCTIONS)" >&2; exit 1; }
 
 need-cargo: $(PYPI_CMAKE)
 	@test -z "$$CARGO_ENCODED_RUSTFLAGS" || { echo "error: CARGO_ENCODED_RUSTFLAGS would be taken in place" \

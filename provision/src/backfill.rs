@@ -17,7 +17,7 @@ use crate::aws::dynamodb::Standing;
 use crate::aws::lambda::Call;
 use crate::aws::{Aws, dynamodb, lambda, s3};
 use crate::interrupt::{Interrupted, Orderly};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// Before a second and a third attempt: AWS may be slow or refuse for a moment.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -31,7 +31,7 @@ pub struct Outcome {
     pub deletions: usize,
     /// Objects that need nothing, by their records.
     pub skipped: usize,
-    /// Objects that `process` was asked about, by what it answered: `done`, `unchanged`, `rejected`,
+    /// Objects that `process` was asked about, by what it said became of them: `done`, `unchanged`, `rejected`,
     /// `left`, `gone`.
     pub processed: BTreeMap<String, usize>,
     /// By key, why.
@@ -52,7 +52,7 @@ pub async fn run(
     let mut outcome = Outcome::default();
     let mut token = None;
     loop {
-        let (keys, next) = dynamodb::page_of_deletions(aws, names, token).await?;
+        let (keys, next) = dynamodb::page_of_deletions(aws, &names.table(), token).await?;
         outcome.deletions += keys.len();
         walk.ask(keys, &mut outcome, &progress).await?;
         token = next;
@@ -62,7 +62,7 @@ pub async fn run(
     }
     let mut token = None;
     loop {
-        let (keys, next) = s3::objects::page_of_keys(aws, names, token).await?;
+        let (keys, next) = s3::objects::page_of_keys(aws, &names.bucket, token).await?;
         let count = keys.len();
         let undone = undone(aws, names, keys).await?;
         outcome.objects += count;
@@ -116,10 +116,10 @@ impl Walk<'_> {
     }
 }
 
-/// Of the keys, those of objects that `process` has not finished.
+/// Returns the keys of those objects that `process` has not finished.
 async fn undone(aws: &Aws, names: &Names, keys: Vec<String>) -> anyhow::Result<Vec<String>> {
     let ids: Vec<&str> = keys.iter().map(|key| image_id(key)).collect();
-    let standings = dynamodb::standings(aws, names, &ids).await?;
+    let standings = dynamodb::standings(aws, &names.table(), &ids).await?;
     let is_done = |key: &String| standings.get(image_id(key)) == Some(&Standing::Done);
     Ok(keys.iter().filter(|key| !is_done(key)).cloned().collect())
 }

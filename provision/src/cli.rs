@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use contract::Function;
 
@@ -93,8 +94,8 @@ pub enum Command {
     /// from then on. Then each is tried; one that does not do its work is taken back.
     /// Stopped in between, it goes on from there when run again.
     Deploy {
-        /// Only this function: upload, list or process
-        #[arg(value_parser = function)]
+        /// Only this function
+        #[arg(value_parser = function())]
         function: Option<Function>,
         #[command(flatten)]
         code: Code,
@@ -106,8 +107,8 @@ pub enum Command {
     ///
     /// Nothing is built or pushed. The next `deploy` or `apply` brings what is built again.
     Rollback {
-        /// upload, list or process
-        #[arg(value_parser = function)]
+        /// The function to go back with
+        #[arg(value_parser = function())]
         function: Function,
         /// The version to go to; without it the one before
         #[arg(long, value_name = "VERSION")]
@@ -115,8 +116,8 @@ pub enum Command {
     },
     /// Show the versions that there are to go back to, and the one that the API calls
     Versions {
-        /// Only this function: upload, list or process
-        #[arg(value_parser = function)]
+        /// Only this function
+        #[arg(value_parser = function())]
         function: Option<Function>,
     },
     /// Take over resources that have the stack's names but not its tag
@@ -151,8 +152,8 @@ pub enum Command {
     },
     /// Show what a function has logged, newest last
     Logs {
-        /// upload, list or process
-        #[arg(value_parser = function)]
+        /// The function whose log it is
+        #[arg(value_parser = function())]
         function: Function,
         /// Go on showing what comes, until Ctrl-C
         #[arg(long, short)]
@@ -192,10 +193,12 @@ pub enum Command {
     },
 }
 
-fn function(name: &str) -> Result<Function, String> {
-    let found = Function::ALL.into_iter().find(|function| function.name() == name);
-    let known = Function::ALL.map(Function::name).join(", ");
-    found.ok_or_else(|| format!("there are the functions {known}"))
+/// Takes the name of a function. Help and completions list them all.
+fn function() -> impl TypedValueParser<Value = Function> {
+    PossibleValuesParser::new(Function::ALL.map(Function::name)).try_map(|name| {
+        let found = Function::ALL.into_iter().find(|function| function.name() == name);
+        found.ok_or_else(|| format!("there is no function {name}"))
+    })
 }
 
 /// How a plan is run.

@@ -5,6 +5,8 @@ use contract::Function;
 use serde::Serialize;
 
 use crate::settings::{Package, Period, Settings};
+use crate::stack::function::{Busy, profile};
+use crate::stack::watch::count_alarms;
 
 /// List prices of us-east-1 in US dollars. Other regions cost up to about half as much again.
 pub const REGION: &str = "us-east-1";
@@ -46,19 +48,14 @@ pub struct Item {
     pub source: &'static str,
 }
 
-/// How long a request keeps a function busy, in milliseconds of which AWS's own time is most: a
-/// generous guess, at the memory that is the default.
-const UPLOAD_MS: f64 = 150.0;
-const LIST_MS: f64 = 30.0;
-const PROCESS_MS: f64 = 500.0;
 /// What the thumbnails of an image weigh together, in bytes, at the sizes that are the default.
 const THUMBNAILS: f64 = 120_000.0;
-/// Of the events of new objects, those that fail for good: a generous guess too.
+/// The share of the events of new objects that fail for good: a generous guess too.
 const FAILED: f64 = 0.001;
 /// What a request writes to the function's log, and to the API's, in bytes.
 const LINE: f64 = 800.0;
 const ACCESS_LINE: f64 = 400.0;
-/// What the answer to a list of 50 weighs, compressed, most of it signed links. Who does not ask for
+/// What a page of 50 images weighs, compressed, most of it signed links. Who does not ask for
 /// compression gets seven times as much.
 const LIST_ANSWER: f64 = 40_000.0;
 /// Without a rule of the account's own, X-Ray takes the first request of each second and 5 % of the rest.
@@ -66,18 +63,10 @@ const LIST_ANSWER: f64 = 40_000.0;
 const DAYS: f64 = 30.0;
 const SECONDS: f64 = DAYS * 86_400.0;
 const SAMPLED: f64 = 0.05;
-/// One for each of three kinds of trouble of a function that somebody waits for, two of the one that nobody
-/// does, one of the API and one of the queue.
-const ALARMS: f64 = 10.0;
-/// One for each function that images come in by.
-const BYTES_ALARMS: f64 = 2.0;
 /// An item with its keys, in bytes, below the kilobyte that a write unit pays for.
 const RECORD: f64 = 700.0;
 /// Compressed, in gigabytes.
 const IMAGE_OF_FUNCTION: f64 = 0.003;
-/// Custom metrics by which a stack that is in use is billed: latency of each function, uploads and their
-/// bytes of the two that take them in, and two kinds of rejects.
-const METRICS: f64 = 9.0;
 
 /// The worst month that one API key can make: its whole quota, or all that the throttle lets through, spent
 /// on images as large as they may be, each of them downloaded once. Nothing counts downloads, so more of
@@ -105,6 +94,13 @@ fn replaced(settings: &Settings, traffic: &Traffic) -> f64 {
     announced * traffic.image_mb / 1000.0 * (f64::from(settings.keep_deleted_days) / DAYS).min(1.0)
 }
 
+/// Custom metrics by which a stack that is in use is billed: latency of each function, uploads and their
+/// bytes of those that take them in, and two kinds of rejects.
+fn metrics() -> f64 {
+    let of_each = Function::ALL.map(|function| if profile(function).takes_images { 3.0 } else { 1.0 });
+    of_each.iter().sum::<f64>() + 2.0
+}
+
 pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;
     let requests = uploads + lists;
@@ -113,15 +109,19 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let memory = |function: Function| {
         settings.functions.get(&function).map_or(0.0, |sizing| f64::from(sizing.memory) / 1024.0)
     };
-    let busy = uploads * UPLOAD_MS / 1000.0 * memory(Function::Upload)
-        + lists * LIST_MS / 1000.0 * memory(Function::List)
-        + uploads * PROCESS_MS / 1000.0 * memory(Function::Process);
+    let busy: f64 = Function::ALL
+        .map(|function| {
+            let Busy { upload, page } = profile(function).busy;
+            (uploads * upload + lists * page) / 1000.0 * memory(function)
+        })
+        .iter()
+        .sum();
     #[expect(clippy::cast_precision_loss, reason = "eight at most")]
     let thumbnails = settings.thumbnails.sizes.len() as f64;
     // Each new object starts a function too, without API Gateway.
     let calls = requests + uploads;
     let images = stored + uploads;
-    let line = LINE + if settings.watch.access_logs { ACCESS_LINE } else { 0.0 };
+    let line = LINE + if settings.access_logs { ACCESS_LINE } else { 0.0 };
     let transferred = gb(downloads * image_mb);
     let mut items = vec![
         item("API Gateway", "requests, million", requests / 1e6, 3.50, API_GATEWAY),
@@ -148,18 +148,19 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         item("DynamoDB", "stored, GB-months", images * RECORD * 3.0 / 1e9, 0.25, DYNAMODB),
         item("DynamoDB", "point-in-time recovery, GB-months", images * RECORD * 3.0 / 1e9, 0.20, DYNAMODB),
         item("CloudWatch", "logs taken in, GB", (requests * line + uploads * LINE) / 1e9, 0.50, CLOUDWATCH),
-        item("CloudWatch", "custom metrics", if requests > 0.0 { METRICS } else { 0.0 }, 0.30, CLOUDWATCH),
+        item("CloudWatch", "custom metrics", if requests > 0.0 { metrics() } else { 0.0 }, 0.30, CLOUDWATCH),
     ];
-    if settings.watch.tracing {
+    if settings.tracing {
         let first = calls.min(SECONDS);
         let traces = first + (calls - first) * SAMPLED;
         items.push(item("X-Ray", "traces, million", traces / 1e6, 5.0, XRAY));
     }
-    if let Some(alarms) = &settings.watch.alarms {
-        let alarms = ALARMS + if alarms.uploaded_gb.is_some() { BYTES_ALARMS } else { 0.0 };
+    if settings.alarms.enabled {
+        #[expect(clippy::cast_precision_loss, reason = "a few alarms")]
+        let alarms = count_alarms(&settings.alarms) as f64;
         items.push(item("CloudWatch", "alarms", alarms, 0.10, CLOUDWATCH));
     }
-    if settings.watch.dashboard {
+    if settings.dashboard {
         items.push(item("CloudWatch", "dashboard", 1.0, 3.0, CLOUDWATCH));
     }
     if settings.package == Package::Image {
@@ -187,8 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_nobody_uses_costs_less_than_a_cent() {
-        assert!(total(&QUIET) < 0.01, "{}", total(&QUIET));
+    fn a_stack_that_nobody_uses_costs_a_third_of_a_cent_a_function() {
+        #[expect(clippy::cast_precision_loss, reason = "a few functions")]
+        let functions = Function::ALL.len() as f64;
+        assert!(total(&QUIET) < 0.01 / 3.0 * functions, "{}", total(&QUIET));
     }
 
     #[test]
@@ -200,8 +203,8 @@ mod tests {
         close(total(&Traffic { stored: 1000.0, ..QUIET }) - quiet, 3.12 * 0.023);
         close(total(&Traffic { downloads: 1000.0, ..QUIET }) - quiet, 3.0 * 0.09);
         let million = total(&Traffic { lists: 1e6, ..QUIET }) - quiet;
-        // API Gateway, 40 GB sent, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, nine metrics.
-        close(million, 3.5 + 3.6 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + 2.7);
+        // API Gateway, 40 GB sent, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, and the metrics.
+        close(million, 3.5 + 3.6 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + metrics() * 0.3);
         let traced = settings::parse("[defaults]\ntracing = true\n", "default").unwrap();
         let traced: f64 = estimate(&traced, &Traffic { lists: 1e6, ..QUIET }).iter().map(|it| it.cost).sum();
         close(traced - quiet - million, 5.0);
@@ -248,13 +251,16 @@ mod tests {
 
     #[test]
     fn what_watches_is_in_the_bill() {
-        let total = |text: &str| -> f64 {
+        let total = |text: &str| -> (f64, f64) {
             let settings = settings::parse(text, "default").unwrap();
-            estimate(&settings, &QUIET).iter().map(|item| item.cost).sum()
+            #[expect(clippy::cast_precision_loss, reason = "a few alarms")]
+            let alarms = count_alarms(&settings.alarms) as f64;
+            (estimate(&settings, &QUIET).iter().map(|item| item.cost).sum(), alarms)
         };
-        let watched = "[defaults]\ndashboard = true\nalarms.enabled = true\n";
-        assert!((total(watched) - total("") - 4.0).abs() < 0.005, "{}", total(watched));
-        let bytes = format!("{watched}alarms.uploaded-gb = 5\n");
-        assert!((total(&bytes) - total(watched) - 0.2).abs() < 0.005, "{}", total(&bytes));
+        let ((quiet, _), watched) = (total(""), "[defaults]\ndashboard = true\nalarms.enabled = true\n");
+        let (dollars, alarms) = total(watched);
+        assert!((dollars - quiet - 3.0 - alarms * 0.1).abs() < 0.005, "{dollars} {alarms}");
+        let (more, with_bytes) = total(&format!("{watched}alarms.uploaded-gb = 5\n"));
+        assert!((more - dollars - (with_bytes - alarms) * 0.1).abs() < 0.005, "{more} {with_bytes}");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// What a shell answers for a process that Ctrl-C ended: 128 and the number of SIGINT.
+/// What a shell returns for a process that Ctrl-C ended: 128 and the number of SIGINT.
 pub const EXIT: u8 = 130;
 
 static ASKED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));

@@ -7,15 +7,26 @@ use contract::Function;
 use futures_util::future::try_join_all;
 
 use crate::aws::{Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
-use crate::stack::resource::{Code, Resource};
-use crate::stack::{Id, Names, Stack};
+use crate::stack::Stack;
+use crate::stack::id::Id;
+use crate::stack::place::Names;
+use crate::stack::resource::Resource;
+use crate::stack::resource::lambda::Code;
+
+/// Where the suffix of the bucket's name is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suffix {
+    /// The state file, or a bucket that was found by its tag.
+    Known,
+    /// It was drawn a moment ago, so that no bucket can bear it.
+    Drawn,
+}
 
 /// What is read with, besides the names.
 pub struct Known<'a> {
     /// The REST API's id, where it exists.
     pub api: Option<&'a str>,
-    /// Whether a bucket can exist: not where its suffix was drawn a moment ago.
-    pub bucket: bool,
+    pub suffix: Suffix,
     /// The code that should be, which says what images to look for.
     pub code: &'a BTreeMap<Function, Code>,
 }
@@ -27,10 +38,10 @@ pub async fn look(
     aws: &Aws,
     names: &Names,
     recorded: Option<&str>,
-    bucket: bool,
+    suffix: Suffix,
     code: &BTreeMap<Function, Code>,
 ) -> anyhow::Result<(Option<String>, Stack)> {
-    let (without, known) = (Known { api: None, bucket, code }, Known { api: recorded, bucket, code });
+    let (without, known) = (Known { api: None, suffix, code }, Known { api: recorded, suffix, code });
     let (api, live) = if recorded.is_some() {
         let live = read(aws, names, &known).await?;
         if live.contains_key(&Id::Api) {
@@ -44,7 +55,7 @@ pub async fn look(
     if let (None, Some(live)) = (&api, live) {
         return Ok((None, live));
     }
-    let live = read(aws, names, &Known { api: api.as_deref(), bucket, code }).await?;
+    let live = read(aws, names, &Known { api: api.as_deref(), suffix, code }).await?;
     Ok((api, live))
 }
 
@@ -69,31 +80,38 @@ pub async fn read_one(
     known: &Known<'_>,
     id: Id,
 ) -> anyhow::Result<Option<Resource>> {
-    Ok(match (id, known.api) {
-        (Id::Bucket | Id::Notification, _) if !known.bucket => None,
-        (Id::Bucket, _) => s3::read(aws, names).await?.map(Resource::Bucket),
-        (Id::Table, _) => dynamodb::read(aws, names).await?.map(Resource::Table),
-        (Id::Queue, _) => sqs::read(aws, names).await?.map(Resource::Queue),
-        (Id::Notification, _) => s3::notification::read(aws, names).await?.map(Resource::Notification),
-        (Id::LogGroup(f), _) => logs::read(aws, &names.log_group(f)).await?.map(Resource::LogGroup),
-        (Id::AccessLog, _) => logs::read(aws, &names.access_log()).await?.map(Resource::LogGroup),
-        (Id::Role(f), _) => iam::read(aws, names, f).await?.map(Resource::Role),
-        (Id::Repository(f), _) => ecr::read(aws, names, f).await?.map(Resource::Repository),
-        (Id::Image(f), _) => match known.code.get(&f).filter(|code| code.digest.starts_with("sha256:")) {
-            Some(code) => ecr::read_image(aws, names, f, &code.digest).await?.map(Resource::Image),
+    Ok(match id {
+        Id::Bucket | Id::Notification if known.suffix == Suffix::Drawn => None,
+        Id::Bucket => s3::read(aws, &names.bucket).await?.map(Resource::Bucket),
+        Id::Table => dynamodb::read(aws, &names.table()).await?.map(Resource::Table),
+        Id::Queue => sqs::read(aws, &names.queue()).await?.map(Resource::Queue),
+        Id::Notification => s3::notification::read(aws, &names.bucket).await?.map(Resource::Notification),
+        Id::LogGroup(f) => {
+            logs::read(aws, &names.log_group(f)).await?.map(|group| Resource::LogGroup(f, group))
+        }
+        Id::AccessLog => logs::read(aws, &names.access_log()).await?.map(Resource::AccessLog),
+        Id::Role(f) => iam::read(aws, names, f).await?.map(|role| Resource::Role(f, role)),
+        Id::Repository(f) => ecr::read(aws, names, f).await?.map(|found| Resource::Repository(f, found)),
+        Id::Image(f) => match known.code.get(&f).filter(|code| code.digest.starts_with("sha256:")) {
+            Some(code) => {
+                ecr::read_image(aws, names, f, &code.digest).await?.map(|image| Resource::Image(f, image))
+            }
             None => None,
         },
-        (Id::Function(f), _) => lambda::read(aws, names, f).await?.map(Resource::Function),
-        (Id::Alias(f), _) => lambda::read_alias(aws, names, f).await?.map(Resource::Alias),
-        (Id::Permission(f), api) => {
-            lambda::read_permission(aws, names, f, api).await?.map(Resource::Permission)
+        Id::Function(f) => lambda::read(aws, names, f).await?.map(|lambda| Resource::Function(f, lambda)),
+        Id::Alias(f) => lambda::read_alias(aws, names, f).await?.map(|alias| Resource::Alias(f, alias)),
+        Id::Permission(f) => {
+            let permission = lambda::read_permission(aws, names, f, known.api).await?;
+            permission.map(|permission| Resource::Permission(f, permission))
         }
-        (Id::ApiKey, _) => apigateway::read_key(aws, names).await?.map(Resource::ApiKey),
-        (Id::UsagePlan, api) => apigateway::read_plan(aws, names, api).await?.map(Resource::UsagePlan),
-        (Id::Alarms, _) => cloudwatch::read_alarms(aws, names).await?.map(Resource::Alarms),
-        (Id::Dashboard, _) => cloudwatch::read_dashboard(aws, names).await?.map(Resource::Dashboard),
-        (Id::Api | Id::Stage, None) => None,
-        (Id::Api, Some(api)) => apigateway::read(aws, api).await?.map(Resource::Api),
-        (Id::Stage, Some(api)) => apigateway::read_stage(aws, api).await?.map(Resource::Stage),
+        Id::ApiKey => apigateway::read_key(aws, names).await?.map(Resource::ApiKey),
+        Id::UsagePlan => apigateway::read_plan(aws, names, known.api).await?.map(Resource::UsagePlan),
+        Id::Alarms => cloudwatch::read_alarms(aws, names).await?.map(Resource::Alarms),
+        Id::Dashboard => cloudwatch::read_dashboard(aws, names).await?.map(Resource::Dashboard),
+        Id::Api | Id::Stage => match known.api {
+            None => None,
+            Some(api) if id == Id::Api => apigateway::read(aws, api).await?.map(Resource::Api),
+            Some(api) => apigateway::read_stage(aws, api).await?.map(Resource::Stage),
+        },
     })
 }

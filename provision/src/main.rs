@@ -5,16 +5,20 @@ mod aws;
 mod backfill;
 mod cli;
 mod commands;
+mod compare;
 mod cost;
-mod doctor;
+mod finding;
 mod interrupt;
 mod live;
 mod outputs;
 mod package;
+mod permissions;
 mod plan;
 mod redrive;
 mod reindex;
+mod release;
 mod report;
+mod session;
 mod settings;
 mod shell;
 mod smoke;
@@ -26,7 +30,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use commands::{release, repair};
+use commands::destroy::Images;
+use release::Test;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,29 +41,29 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let done = match command {
-        Command::Plan(code) => commands::plan(&common, &code).await,
-        Command::Apply { code, run } => commands::apply(&common, &code, &run).await,
+        Command::Plan(code) => commands::plan::run(&common, &code).await,
+        Command::Apply { code, run } => commands::apply::run(&common, &code, &run).await,
         Command::Destroy { run, delete_images, keep_images } => {
-            commands::destroy(&common, &run, commands::Images::choice(delete_images, keep_images)).await
+            commands::destroy::run(&common, &run, Images::choice(delete_images, keep_images)).await
         }
-        Command::Adopt { run } => commands::adopt::adopt(&common, &run).await,
+        Command::Adopt { run } => commands::adopt::run(&common, &run).await,
         Command::Deploy { function, code, no_smoke_test } => {
-            let test = if no_smoke_test { release::Test::None } else { release::Test::Smoke };
-            release::deploy(&common, &code, function, test).await
+            let test = if no_smoke_test { Test::None } else { Test::Smoke };
+            commands::deploy::run(&common, &code, function, test).await
         }
-        Command::Rollback { function, to } => release::rollback(&common, function, to).await,
-        Command::Versions { function } => release::versions(&common, function).await,
-        Command::Outputs { api_key, curl } => commands::outputs(&common, api_key, curl.as_deref()).await,
-        Command::Status => commands::status::status(&common).await,
-        Command::Doctor { code, policy } => commands::checkup::doctor(&common, &code, policy).await,
+        Command::Rollback { function, to } => commands::rollback::run(&common, function, to).await,
+        Command::Versions { function } => commands::versions::run(&common, function).await,
+        Command::Outputs { api_key, curl } => commands::outputs::run(&common, api_key, curl.as_deref()).await,
+        Command::Status => commands::status::run(&common).await,
+        Command::Doctor { code, policy } => commands::doctor::run(&common, &code, policy).await,
         Command::Logs { function, follow, since } => {
-            commands::logs::logs(&common, function, follow, since).await
+            commands::logs::run(&common, function, follow, since).await
         }
-        Command::Cost(traffic) => commands::cost(&common, &traffic),
-        Command::Completions { what } => commands::completions(what),
-        Command::Reindex => repair::reindex(&common).await,
-        Command::Redrive => repair::redrive(&common).await,
-        Command::Backfill { parallelism } => repair::backfill(&common, parallelism).await,
+        Command::Cost(traffic) => commands::cost::run(&common, &traffic),
+        Command::Completions { what } => commands::completions::run(what),
+        Command::Reindex => commands::reindex::run(&common).await,
+        Command::Redrive => commands::redrive::run(&common).await,
+        Command::Backfill { parallelism } => commands::backfill::run(&common, parallelism).await,
     };
     done.unwrap_or_else(|error| {
         report::error(&error);

@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::aws::{Aws, apigateway, http};
 use crate::shell::quote;
-use crate::stack::{Names, STAGE};
-use crate::state::Record;
+use crate::stack::place::{Names, STAGE};
+use crate::state::StackRecord;
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outputs {
     pub stack: String,
@@ -35,8 +35,8 @@ pub struct Outputs {
 
 impl Outputs {
     /// Computed from the record alone; no call to AWS. `endpoint` is the emulator's, where there is one.
-    pub fn new(record: &Record, endpoint: Option<&str>) -> Outputs {
-        let names = Names::new(&record.env, &record.region, &record.suffix);
+    pub fn new(record: &StackRecord, endpoint: Option<&str>) -> Outputs {
+        let names = record.names();
         let functions = Function::ALL.map(|function| (function.name(), names.function(function)));
         Outputs {
             api_url: record.api_id.as_deref().map(|id| api_url(id, &record.region, endpoint)),
@@ -53,7 +53,7 @@ impl Outputs {
     }
 
     pub async fn with_api_key(self, aws: &Aws) -> anyhow::Result<Outputs> {
-        // The suffix is of no account here: a key is found by the stack's name.
+        // The suffix does not matter here: a key is found by the stack's name.
         let names = Names::new(&self.env, &self.region, "");
         let api_key = apigateway::key_value(aws, &names).await?;
         Ok(Outputs { api_key, ..self })
@@ -106,7 +106,7 @@ impl Outputs {
         let url = format!("{}/list?limit=1", self.api_url.as_deref().context(NO_API)?);
         let mut last = "it gives no answer".to_owned();
         let end = Instant::now() + WAIT;
-        // By the clock: an API that hangs takes half a minute for each answer.
+        // By the clock: an API that hangs takes half a minute for each response.
         while let Ok(answer) = timeout_at(end, http::status(&url, self.api_key.as_deref())).await {
             let now = match answer {
                 Ok(200) => return Ok(()),
@@ -163,7 +163,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::stack::Place;
+    use crate::stack::place::Place;
 
     fn outputs(key: &str) -> Outputs {
         let place = Place {
@@ -172,7 +172,7 @@ mod tests {
             region: "eu-west-1".into(),
             plain_http: false,
         };
-        let mut record = Record::new("default", &place, "abcd1234".to_owned());
+        let mut record = StackRecord::new("default", &place, "abcd1234".to_owned());
         record.api_id = Some("a1b2c3d4e5".to_owned());
         Outputs { api_key: Some(key.to_owned()), ..Outputs::new(&record, Some("http://host:1/it's")) }
     }

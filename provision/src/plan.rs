@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::stack::Stack;
+use crate::stack::id::Id;
+use crate::stack::place::{Names, STACK_TAG};
 use crate::stack::resource::Resource;
-use crate::stack::{Id, Names, STACK_TAG, Stack};
 
 /// The steps that turn live into desired, in an order that respects what needs what.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,7 +112,7 @@ impl Plan {
         others.filter(|(_, other)| waits_for(other)).map(|(other, _)| other).collect()
     }
 
-    /// Of each step, how many follow it on the longest chain of those that wait for one another.
+    /// How many steps follow each one on the longest chain of those that wait for one another.
     pub fn lengths_behind(&self) -> Vec<usize> {
         let mut lengths = vec![0; self.steps.len()];
         // A chain is no longer than there are steps; each round settles at least one link of it.
@@ -138,6 +140,33 @@ impl Plan {
         }
         paths.into_iter().max().unwrap_or_default().1
     }
+}
+
+impl Action {
+    /// For an error: "create the S3 bucket …".
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Action::Create(_) => "create",
+            Action::Update { .. } => "update",
+            Action::Replace { .. } => "replace",
+            Action::Delete(_) => "delete",
+        }
+    }
+
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Action::Update { changes, .. } | Action::Replace { changes, .. } => changes,
+            Action::Create(_) | Action::Delete(_) => &[],
+        }
+    }
+}
+
+/// The plan, or an error that lists every reason to refuse it.
+pub fn checked(plan: Result<Plan, Vec<Refusal>>) -> anyhow::Result<Plan> {
+    plan.map_err(|refusals| {
+        let lines: Vec<String> = refusals.iter().map(|refusal| format!("  {refusal}")).collect();
+        anyhow::anyhow!("nothing was changed, because:\n{}", lines.join("\n"))
+    })
 }
 
 pub fn plan(desired: &Stack, live: &Stack, names: &Names) -> Result<Plan, Vec<Refusal>> {
@@ -202,7 +231,7 @@ fn foreign(id: Id, is: &Resource, names: &Names) -> Option<Refusal> {
 /// Whether AWS can change one into the other without deleting it.
 fn can_become(is: &Resource, wanted: &Resource) -> bool {
     match (is, wanted) {
-        (Resource::Function(is), Resource::Function(wanted)) => {
+        (Resource::Function(_, is), Resource::Function(_, wanted)) => {
             is.configuration.code.package == wanted.configuration.code.package
         }
         (Resource::Table(is), Resource::Table(wanted)) => is.partition_key == wanted.partition_key,

@@ -15,7 +15,7 @@ use contract::Function;
 use crate::aws::sqs::{Message, Open};
 use crate::aws::{Aws, lambda};
 use crate::interrupt::{Interrupted, Orderly};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// How long a message is hidden from others while it is sent, in seconds: longer than Lambda, throttled,
 /// is asked again.
@@ -37,7 +37,8 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
     // SQS stamps messages by its own clock. One that is behind ours costs nothing, and where it is
     // ahead the last ones wait for the next run: Lambda takes minutes to put an event back.
     let start = Timestamp::now().as_millisecond();
-    let (queue, orderly, mut outcome) = (Open::new(aws, names).await?, Orderly::begin(), Outcome::default());
+    let (queue, orderly, mut outcome) =
+        (Open::new(aws, &names.queue()).await?, Orderly::begin(), Outcome::default());
     let mut later = Vec::new();
     loop {
         let messages = tokio::select! {
@@ -64,7 +65,7 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
     }
 }
 
-/// Answers whether Lambda took it.
+/// Sends the event of a message, and returns whether Lambda took it.
 async fn send(aws: &Aws, names: &Names, queue: &Open, message: &Message) -> anyhow::Result<bool> {
     let taken = lambda::send(aws, names, Function::Process, &event(&message.body)).await?;
     if taken {

@@ -7,7 +7,7 @@ use image::metadata;
 use serde::Serialize;
 
 use crate::aws::{Aws, dynamodb, s3};
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// Objects at once. A request each to S3 and DynamoDB, both of which take thousands a second.
 const PARALLEL: usize = 32;
@@ -36,7 +36,7 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
     let mut outcome = Outcome::default();
     let mut token = None;
     loop {
-        let (keys, next) = s3::objects::page_of_keys(aws, names, token).await?;
+        let (keys, next) = s3::objects::page_of_keys(aws, &names.bucket, token).await?;
         let mut found = stream::iter(keys).map(|key| index(aws, names, key)).buffer_unordered(PARALLEL);
         while let Some(found) = found.try_next().await? {
             match found {
@@ -57,11 +57,11 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
 }
 
 async fn index(aws: &Aws, names: &Names, key: String) -> anyhow::Result<Found> {
-    let Some(object) = s3::objects::head(aws, names, key).await? else { return Ok(Found::Gone) };
+    let Some(object) = s3::objects::head(aws, &names.bucket, key).await? else { return Ok(Found::Gone) };
     let lookup = |name: &str| object.metadata.get(name).map(String::as_str);
     let Ok(record) = metadata::read(&object.key, &object.content_type, object.size, lookup) else {
         return Ok(Found::Unclear(object.key));
     };
-    let written = dynamodb::put_if_absent(aws, names, &record).await?;
+    let written = dynamodb::put_if_absent(aws, &names.table(), &record).await?;
     Ok(if written { Found::Written } else { Found::Present })
 }

@@ -1,19 +1,23 @@
 //! `cloudpix.toml` and flags, parsed once into checked [`Settings`].
 //!
 //! The file has `[defaults]` for every environment and `[env.NAME]` for what differs in one. A key
-//! that is in neither has the default written here. Nobody validates a setting again.
+//! that is in neither has the default written here, or in `contract::limits` where the functions need it too.
+//! Nobody validates a setting again.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
-use contract::Function;
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, ensure};
+use contract::{Function, limits};
+use serde::{Deserialize, Deserializer, Serialize};
 
-mod thumbnails;
+use self::check::check;
+use self::thumbnails::Thumbnails;
 
-pub use thumbnails::Thumbnails;
+mod check;
+mod read;
+pub mod thumbnails;
 
 /// How a function's code reaches Lambda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -36,9 +40,10 @@ pub enum Auth {
 }
 
 /// The instruction set of the functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Architecture {
     /// What the binary is built for.
+    #[default]
     #[serde(rename = "auto")]
     Auto,
     #[serde(rename = "x86_64")]
@@ -57,6 +62,7 @@ impl fmt::Display for Architecture {
     }
 }
 
+/// What a function is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sizing {
     /// MiB; CPU comes with it, 1,769 MiB being one core.
@@ -68,12 +74,19 @@ pub struct Sizing {
     pub concurrency: Option<i32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Throttle {
     /// Requests a second.
     pub rate: f64,
     /// Requests at once.
     pub burst: i32,
+}
+
+impl Default for Throttle {
+    fn default() -> Throttle {
+        Throttle { rate: 50.0, burst: 100 }
+    }
 }
 
 /// What a quota is counted over, from its first moment in UTC on.
@@ -86,32 +99,38 @@ pub enum Period {
 }
 
 /// Requests that one API key may make in a period; more get 429.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Quota {
     pub requests: i32,
     pub period: Period,
 }
 
+impl Default for Quota {
+    fn default() -> Quota {
+        Quota { requests: 1_000_000, period: Period::Month }
+    }
+}
+
 /// When CloudWatch calls for somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Alarms {
+    pub enabled: bool,
     /// ARN of the SNS topic that is told; `None` tells nobody.
+    #[serde(deserialize_with = "none_where_empty")]
     pub topic: Option<String>,
     /// The 99th percentile of a function's duration that is too long, in milliseconds.
     pub latency_ms: u32,
     /// What a function may take in within an hour, in gigabytes; `None` is no alarm.
+    #[serde(deserialize_with = "none_where_empty")]
     pub uploaded_gb: Option<u32>,
 }
 
-/// What watches over the stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watch {
-    /// Whether API Gateway and Lambda send traces to X-Ray.
-    pub tracing: bool,
-    /// Whether API Gateway logs each request, where the account lets it.
-    pub access_logs: bool,
-    pub alarms: Option<Alarms>,
-    pub dashboard: bool,
+impl Default for Alarms {
+    fn default() -> Alarms {
+        Alarms { enabled: false, topic: None, latency_ms: 3000, uploaded_gb: None }
+    }
 }
 
 /// A folder in S3.
@@ -122,126 +141,113 @@ pub struct StateBucket {
     pub prefix: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of cloudpix.toml")]
 pub struct Settings {
+    #[serde(skip)]
     pub env: String,
     pub package: Package,
     pub auth: Auth,
     pub allow_origin: String,
     pub log_retention_days: i32,
     pub keep_deleted_days: i32,
-    /// Of each function, how many of its newest versions stay.
+    /// How many of the newest versions of each function stay.
     pub keep_versions: usize,
     /// Pixels.
     pub max_pixels: u64,
     /// Bytes.
     pub max_upload_bytes: u64,
     pub throttle: Throttle,
-    /// Of each API key; `None` where there is no limit.
+    /// What each API key may use; `None` where there is no limit.
+    #[serde(deserialize_with = "quota")]
     pub quota: Option<Quota>,
-    pub watch: Watch,
+    /// Whether API Gateway and Lambda send traces to X-Ray.
+    pub tracing: bool,
+    /// Whether API Gateway logs each request, where the account lets it.
+    pub access_logs: bool,
+    pub alarms: Alarms,
+    pub dashboard: bool,
     /// Whether `destroy` refuses this environment.
     pub protected: bool,
     /// Where the stack's record lies, if not on this machine.
+    #[serde(rename = "state", deserialize_with = "state_bucket")]
     pub state_bucket: Option<StateBucket>,
+    /// Each function has a table of its name, which `read` takes.
+    #[serde(skip)]
     pub functions: BTreeMap<Function, Sizing>,
     pub thumbnails: Thumbnails,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    defaults: Layer,
-    #[serde(default)]
-    env: BTreeMap<String, Layer>,
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            env: String::new(),
+            package: Package::Image,
+            auth: Auth::ApiKey,
+            allow_origin: "*".to_owned(),
+            log_retention_days: 30,
+            keep_deleted_days: 30,
+            keep_versions: 10,
+            max_pixels: limits::DEFAULT_MAX_PIXELS,
+            max_upload_bytes: limits::DEFAULT_MAX_UPLOAD_BYTES,
+            throttle: Throttle::default(),
+            quota: Some(Quota::default()),
+            tracing: false,
+            access_logs: true,
+            alarms: Alarms::default(),
+            dashboard: false,
+            protected: false,
+            state_bucket: None,
+            functions: BTreeMap::new(),
+            thumbnails: Thumbnails::default(),
+        }
+    }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Layer {
-    package: Option<Package>,
-    auth: Option<Auth>,
-    allow_origin: Option<String>,
-    log_retention_days: Option<i32>,
-    keep_deleted_days: Option<i32>,
-    keep_versions: Option<usize>,
-    max_pixels: Option<u64>,
-    max_upload_bytes: Option<u64>,
-    #[serde(default)]
-    throttle: ThrottleLayer,
-    #[serde(default)]
-    quota: QuotaLayer,
-    tracing: Option<bool>,
-    access_logs: Option<bool>,
-    #[serde(default)]
-    alarms: AlarmsLayer,
-    dashboard: Option<bool>,
-    protected: Option<bool>,
-    #[serde(default)]
-    state: StateLayer,
-    #[serde(default)]
-    upload: SizingLayer,
-    #[serde(default)]
-    list: SizingLayer,
-    #[serde(default)]
-    process: SizingLayer,
-    #[serde(default)]
-    thumbnails: thumbnails::Layer,
+/// Zero, or text that is empty, stands for none: so an environment can take back what holds for all.
+fn none_where_empty<'de, T, D>(value: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de> + Default + PartialEq,
+    D: Deserializer<'de>,
+{
+    let value = T::deserialize(value)?;
+    Ok((value != T::default()).then_some(value))
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct ThrottleLayer {
-    rate: Option<f64>,
-    burst: Option<i32>,
+fn quota<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Quota>, D::Error> {
+    let quota = Quota::deserialize(value)?;
+    Ok((quota.requests != 0).then_some(quota))
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct QuotaLayer {
-    requests: Option<i32>,
-    period: Option<Period>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct AlarmsLayer {
-    enabled: Option<bool>,
-    topic: Option<String>,
-    latency_ms: Option<u32>,
-    uploaded_gb: Option<u32>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct StateLayer {
-    backend: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct SizingLayer {
-    memory: Option<i32>,
-    timeout: Option<i32>,
-    architecture: Option<Architecture>,
-    concurrency: Option<i32>,
+fn state_bucket<'de, D: Deserializer<'de>>(value: D) -> Result<Option<StateBucket>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct State {
+        #[serde(default)]
+        backend: Option<String>,
+    }
+    let Some(backend) = State::deserialize(value)?.backend.filter(|backend| backend != "folder") else {
+        return Ok(None);
+    };
+    let (bucket, prefix) = backend
+        .strip_prefix("s3://")
+        .map(|place| place.split_once('/').unwrap_or((place, "")))
+        .unwrap_or_default();
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(legal) {
+        return Err(serde::de::Error::custom(format!(
+            "state.backend = {backend:?}: must be \"folder\" or \"s3://BUCKET/PREFIX\""
+        )));
+    }
+    let (bucket, prefix) = (bucket.to_owned(), prefix.trim_matches('/').to_owned());
+    Ok(Some(StateBucket { bucket, prefix }))
 }
 
 impl Settings {
     /// How many functions that run at once are kept free for those of this stack.
     pub fn reserved(&self) -> i32 {
         self.functions.values().filter_map(|sizing| sizing.concurrency).sum()
-    }
-}
-
-impl Layer {
-    fn sizing(&self, function: Function) -> SizingLayer {
-        match function {
-            Function::Upload => self.upload,
-            Function::List => self.list,
-            Function::Process => self.process,
-        }
     }
 }
 
@@ -282,147 +288,9 @@ fn check_environment_name(env: &str) -> anyhow::Result<()> {
 }
 
 pub fn parse(text: &str, env: &str) -> anyhow::Result<Settings> {
-    let file: File = toml::from_str(text)?;
-    for name in file.env.keys() {
-        check_environment_name(name)?;
-    }
-    let over = file.env.get(env).cloned().unwrap_or_default();
-    let base = file.defaults;
-    let settings = Settings {
-        env: env.to_owned(),
-        package: over.package.or(base.package).unwrap_or(Package::Image),
-        auth: over.auth.or(base.auth).unwrap_or(Auth::ApiKey),
-        functions: Function::ALL.map(|function| (function, sizing(&over, &base, function))).into(),
-        throttle: Throttle {
-            rate: over.throttle.rate.or(base.throttle.rate).unwrap_or(50.0),
-            burst: over.throttle.burst.or(base.throttle.burst).unwrap_or(100),
-        },
-        thumbnails: over.thumbnails.or(base.thumbnails),
-        quota: quota(over.quota, base.quota),
-        watch: Watch {
-            tracing: over.tracing.or(base.tracing).unwrap_or(false),
-            access_logs: over.access_logs.or(base.access_logs).unwrap_or(true),
-            alarms: alarms(over.alarms, base.alarms)?,
-            dashboard: over.dashboard.or(base.dashboard).unwrap_or(false),
-        },
-        protected: over.protected.or(base.protected).unwrap_or(false),
-        state_bucket: state_bucket(over.state.backend.or(base.state.backend).as_deref())?,
-        allow_origin: over.allow_origin.or(base.allow_origin).unwrap_or_else(|| "*".to_owned()),
-        log_retention_days: over.log_retention_days.or(base.log_retention_days).unwrap_or(30),
-        keep_deleted_days: over.keep_deleted_days.or(base.keep_deleted_days).unwrap_or(30),
-        keep_versions: over.keep_versions.or(base.keep_versions).unwrap_or(10),
-        max_pixels: over.max_pixels.or(base.max_pixels).unwrap_or(100_000_000),
-        max_upload_bytes: over.max_upload_bytes.or(base.max_upload_bytes).unwrap_or(100 << 20),
-    };
+    let settings = read::read(text, env)?;
     check(&settings)?;
     Ok(settings)
-}
-
-fn quota(over: QuotaLayer, base: QuotaLayer) -> Option<Quota> {
-    let requests = over.requests.or(base.requests).unwrap_or(1_000_000);
-    let period = over.period.or(base.period).unwrap_or(Period::Month);
-    (requests != 0).then_some(Quota { requests, period })
-}
-
-fn alarms(over: AlarmsLayer, base: AlarmsLayer) -> anyhow::Result<Option<Alarms>> {
-    let topic = over.topic.or(base.topic).filter(|topic| !topic.is_empty());
-    if let Some(topic) = &topic {
-        let parts: Vec<&str> = topic.split(':').collect();
-        let legal = matches!(parts[..], ["arn", _, "sns", region, account, name]
-            if !region.is_empty() && account.len() == 12 && !name.is_empty());
-        ensure!(
-            legal,
-            "alarms.topic = {topic:?}: must be the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:ops"
-        );
-    }
-    let latency_ms = over.latency_ms.or(base.latency_ms).unwrap_or(3000);
-    range("alarms.latency-ms", latency_ms, 1, 29_000)?;
-    let uploaded_gb = over.uploaded_gb.or(base.uploaded_gb).filter(|gb| *gb > 0);
-    range("alarms.uploaded-gb", uploaded_gb.unwrap_or_default(), 0, 1_000_000)?;
-    let enabled = over.enabled.or(base.enabled).unwrap_or(false);
-    Ok(enabled.then_some(Alarms { topic, latency_ms, uploaded_gb }))
-}
-
-fn state_bucket(backend: Option<&str>) -> anyhow::Result<Option<StateBucket>> {
-    let Some(backend) = backend.filter(|backend| *backend != "folder") else { return Ok(None) };
-    let (bucket, prefix) = backend
-        .strip_prefix("s3://")
-        .map(|place| place.split_once('/').unwrap_or((place, "")))
-        .unwrap_or_default();
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    ensure!(
-        (3..=63).contains(&bucket.len()) && bucket.chars().all(legal),
-        "state.backend = {backend:?}: must be \"folder\" or \"s3://BUCKET/PREFIX\""
-    );
-    let (bucket, prefix) = (bucket.to_owned(), prefix.trim_matches('/').to_owned());
-    Ok(Some(StateBucket { bucket, prefix }))
-}
-
-fn sizing(over: &Layer, base: &Layer, function: Function) -> Sizing {
-    let (over, base) = (over.sizing(function), base.sizing(function));
-    let (memory, timeout) = match function {
-        Function::Upload => (512, 20),
-        Function::List => (256, 20),
-        Function::Process => (1024, 60),
-    };
-    Sizing {
-        memory: over.memory.or(base.memory).unwrap_or(memory),
-        timeout: over.timeout.or(base.timeout).unwrap_or(timeout),
-        architecture: over.architecture.or(base.architecture).unwrap_or(Architecture::Auto),
-        concurrency: over.concurrency.or(base.concurrency).filter(|&concurrency| concurrency != 0),
-    }
-}
-
-/// The limits are AWS's own; finding them here names the key, finding them there names a call.
-fn check(settings: &Settings) -> anyhow::Result<()> {
-    // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-    const RETENTION: [i32; 22] = [
-        1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
-        3653,
-    ];
-    for (function, sizing) in &settings.functions {
-        let name = function.name();
-        range(&format!("{name}.memory"), sizing.memory, 128, 10_240)?;
-        // API Gateway waits 29 seconds for an answer, Lambda 15 minutes.
-        let longest = if *function == Function::Process { 900 } else { 29 };
-        range(&format!("{name}.timeout"), sizing.timeout, 1, longest)?;
-        range(&format!("{name}.concurrency"), sizing.concurrency.unwrap_or_default(), 0, 100_000)?;
-    }
-    settings.thumbnails.check()?;
-    let days = settings.log_retention_days;
-    ensure!(
-        RETENTION.contains(&days),
-        "log-retention-days = {days}: CloudWatch Logs takes one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, \
-         400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 and 3653"
-    );
-    range("keep-deleted-days", settings.keep_deleted_days, 1, 36_500)?;
-    // One to run and one to go back to, at the least; all are looked at, one by one, when a new one comes.
-    range("keep-versions", settings.keep_versions, 2, 50)?;
-    range("max-pixels", settings.max_pixels, 1, 10_000_000_000)?;
-    // S3 takes 5 GiB in one PUT.
-    range("max-upload-bytes", settings.max_upload_bytes, 1, 5 << 30)?;
-    range("throttle.rate", settings.throttle.rate, 0.1, 10_000.0)?;
-    range("throttle.burst", settings.throttle.burst, 1, 5_000)?;
-    range("quota.requests", settings.quota.map_or(0, |quota| quota.requests), 0, i32::MAX)?;
-    check_origin(&settings.allow_origin)
-}
-
-fn range<T: PartialOrd + fmt::Display + Copy>(key: &str, value: T, low: T, high: T) -> anyhow::Result<()> {
-    if !(low..=high).contains(&value) {
-        bail!("{key} = {value}: must be from {low} to {high}");
-    }
-    Ok(())
-}
-
-/// The value goes into response headers, where API Gateway quotes it with `'`.
-fn check_origin(origin: &str) -> anyhow::Result<()> {
-    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
-    ensure!(
-        origin == "*" || host.is_some_and(|host| !host.is_empty() && host.chars().all(plain)),
-        "allow-origin = {origin:?}: must be \"*\" or one origin such as \"https://example.com\", with no path"
-    );
-    Ok(())
 }
 
 #[cfg(test)]

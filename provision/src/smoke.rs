@@ -12,7 +12,8 @@ use crate::aws::Aws;
 use crate::aws::http::{self, Answer};
 use crate::aws::lambda::{self, Call};
 use crate::outputs::Outputs;
-use crate::stack::Names;
+use crate::stack::function::{SmokeTest, profile};
+use crate::stack::place::Names;
 
 /// A PNG of one pixel.
 const PIXEL: &str =
@@ -21,7 +22,7 @@ const NAME: &str = "cloudpix-smoke-test.png";
 /// Tries of a request: a throttled one, or one whose connection broke, says nothing of the function.
 const TRIES: u32 = 4;
 
-/// Has `function` do what it is there for, and answers with an error where it does not.
+/// Has `function` do what it is there for, and returns an error where it does not.
 ///
 /// What is uploaded is deleted again. `key` names the test: run again under it after a kill, it finds
 /// its own image and goes on, and leaves none behind.
@@ -33,16 +34,16 @@ pub async fn test(
     key: &str,
 ) -> anyhow::Result<()> {
     let api = Api { outputs };
-    match function {
-        Function::List => {
-            api.expect("GET", &format!("{}?limit=1", path::LIST), &[], b"", &[200]).await.map(|_| ())
+    match profile(function).smoke_test {
+        SmokeTest::Get { path, query } => {
+            api.expect("GET", &format!("{path}?{query}"), &[], b"", &[200]).await.map(|_| ())
         }
-        // No route leads to it, and an event about nothing is answered by whoever has started well.
-        Function::Process => match lambda::call(aws, names, function, &json!({"Records": []})).await? {
+        // An event about nothing succeeds in every function that has started well.
+        SmokeTest::EmptyEvent => match lambda::call(aws, names, function, &json!({"Records": []})).await? {
             Call::Done(_) => Ok(()),
             Call::Failed(why) => bail!("an event without records fails: {why}"),
         },
-        Function::Upload => {
+        SmokeTest::Upload => {
             let pixel = STANDARD.decode(PIXEL).context("decode the pixel")?;
             let to = format!("{}?fileName={NAME}", path::UPLOAD);
             let headers = [("content-type", "image/png"), ("idempotency-key", key)];

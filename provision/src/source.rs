@@ -21,8 +21,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// Of the repository that the working folder is in. `None` without Git or a repository of CloudPix,
-    /// and in a shallow clone, which does not know who touched what.
+    /// The source of a function in the repository that the working folder is in. `None` without Git or a repository
+    /// of CloudPix, and in a shallow clone, which does not know who touched what.
     pub fn of(function: Function) -> Option<Source> {
         Source::within(Path::new("."), function)
     }
@@ -72,7 +72,7 @@ fn crates(top: &Path, function: &str) -> Option<BTreeSet<String>> {
     Some(found)
 }
 
-/// What Git answers, trimmed; `None` where it answers an error or is not there.
+/// What Git prints, trimmed; `None` where it fails or is not there.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -13,9 +13,8 @@ use self::bucket::{Bucket, BucketLock};
 use self::folder::{Folder, FolderLock};
 use crate::aws::s3::shared;
 use crate::aws::{self, Aws};
-use crate::report;
 use crate::settings::{Settings, StateBucket};
-use crate::stack::{Place, stack_name};
+use crate::stack::place::{Names, Place, stack_name};
 
 mod bucket;
 mod folder;
@@ -28,7 +27,7 @@ const VERSION: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Record {
+pub struct StackRecord {
     version: u32,
     pub stack: String,
     pub env: String,
@@ -41,10 +40,10 @@ pub struct Record {
     pub api_id: Option<String>,
 }
 
-impl Record {
-    pub fn new(env: &str, place: &Place, suffix: String) -> Record {
+impl StackRecord {
+    pub fn new(env: &str, place: &Place, suffix: String) -> StackRecord {
         let (account, region) = (place.account.clone(), place.region.clone());
-        Record {
+        StackRecord {
             version: VERSION,
             stack: stack_name(env),
             env: env.to_owned(),
@@ -53,6 +52,11 @@ impl Record {
             suffix,
             api_id: None,
         }
+    }
+
+    /// What everything in the stack is called.
+    pub fn names(&self) -> Names {
+        Names::new(&self.env, &self.region, &self.suffix)
     }
 
     /// Eight characters that a bucket's name may hold: one name in 2.8 million million.
@@ -155,7 +159,7 @@ impl Store {
     }
 
     /// The record, or `None` where there is none. A broken one is an error, never an empty stack.
-    pub async fn load(&self) -> anyhow::Result<Option<Record>> {
+    pub async fn load(&self) -> anyhow::Result<Option<StackRecord>> {
         let bytes = match &self.backend {
             Backend::Folder(folder) => folder.load()?,
             Backend::Bucket(bucket) => bucket.load().await?,
@@ -163,10 +167,10 @@ impl Store {
         bytes.map(|bytes| self.parse(&bytes)).transpose()
     }
 
-    fn parse(&self, bytes: &[u8]) -> anyhow::Result<Record> {
+    fn parse(&self, bytes: &[u8]) -> anyhow::Result<StackRecord> {
         let record = serde_json::from_slice(bytes)
             .map_err(anyhow::Error::new)
-            .and_then(|record: Record| record.check(&self.env).map(|()| record));
+            .and_then(|record: StackRecord| record.check(&self.env).map(|()| record));
         record.with_context(|| {
             format!(
                 "the state file {0} cannot be used; put back a good copy, or move it away: the next `provision apply` \
@@ -177,7 +181,7 @@ impl Store {
     }
 
     /// Writes the record so that a crash leaves the old one or the new one, whole.
-    pub async fn save(&self, record: &Record) -> anyhow::Result<()> {
+    pub async fn save(&self, record: &StackRecord) -> anyhow::Result<()> {
         let mut bytes = serde_json::to_vec_pretty(record)?;
         bytes.push(b'\n');
         match &self.backend {
@@ -216,10 +220,7 @@ impl Store {
             Backend::Folder(folder) => folder.lock().map(|(lock, last)| (Held::Folder(lock), last))?,
             Backend::Bucket(bucket) => bucket.lock().await.map(|(lock, last)| (Held::Bucket(lock), last))?,
         };
-        if let Some(last) = last {
-            report::taken_over(&last.to_string());
-        }
-        Ok(Lock { _held: lock })
+        Ok(Lock { broken_off: last.map(|holder| holder.to_string()), _held: lock })
     }
 }
 
@@ -234,6 +235,8 @@ pub async fn check(folder: &Path, settings: &Settings) -> anyhow::Result<()> {
 /// The right to change the stack.
 #[derive(Debug)]
 pub struct Lock {
+    /// Who held it before, where that run ended without letting go.
+    pub broken_off: Option<String>,
     _held: Held,
 }
 
@@ -259,8 +262,8 @@ mod tests {
         }
     }
 
-    fn record() -> Record {
-        Record::new("default", &place(), "abcd1234".to_owned())
+    fn record() -> StackRecord {
+        StackRecord::new("default", &place(), "abcd1234".to_owned())
     }
 
     #[tokio::test]
@@ -277,12 +280,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_of_an_earlier_version_is_read_and_written_as_it_is() {
+        let recorded = include_str!("stack/recorded/state.json");
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::local(folder.path(), "default");
+        fs::write(store.place(), recorded).unwrap();
+        let loaded = store.load().await.unwrap().unwrap();
+        assert_eq!(loaded, StackRecord { api_id: Some("a1b2c3d4e5".to_owned()), ..record() });
+        store.save(&loaded).await.unwrap();
+        assert_eq!(fs::read_to_string(store.place()).unwrap(), recorded);
+    }
+
+    #[tokio::test]
     async fn a_broken_or_foreign_file_is_refused_with_advice() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::local(folder.path(), "default");
         let good = serde_json::to_string(&record()).unwrap();
         let with_api = |id: &str| {
-            let record = Record { api_id: Some(id.to_owned()), ..record() };
+            let record = StackRecord { api_id: Some(id.to_owned()), ..record() };
             serde_json::to_string(&record).unwrap()
         };
         let cases = [
@@ -332,8 +347,8 @@ mod tests {
 
     #[test]
     fn a_suffix_may_be_part_of_a_buckets_name() {
-        let suffix = Record::draw_suffix();
-        Record { suffix: suffix.clone(), ..record() }.check("default").unwrap();
-        assert_ne!(suffix, Record::draw_suffix());
+        let suffix = StackRecord::draw_suffix();
+        StackRecord { suffix: suffix.clone(), ..record() }.check("default").unwrap();
+        assert_ne!(suffix, StackRecord::draw_suffix());
     }
 }

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::cloud::{python, root, skipped};
 use crate::crash::{APPLY, DESTROY, Lab};
-use crate::images::send;
+use crate::pictures::send;
 
-/// Of every service, how it throttles and how it fails.
+/// How each service throttles and how it fails.
 const SERVICES: [(&str, &str, &str); 8] = [
     ("s3", "SlowDown", "InternalError"),
     ("dynamodb", "ThrottlingException", "InternalServerError"),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use contract::Function;
 use serde_json::Value;
 
 /// The repository.
@@ -12,11 +13,21 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
 }
 
+/// The names of the functions, each that of its crate and of its binary.
+pub fn functions() -> [&'static str; Function::ALL.len()] {
+    Function::ALL.map(Function::name)
+}
+
+/// How many resources a stack has whose functions are zip files: six of each function, and eight that all share.
+pub fn resources() -> usize {
+    6 * functions().len() + 8
+}
+
 /// Where the binaries of this build are: this test is in `deps` below.
 pub fn binaries() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let folder = this.ancestors().nth(2).unwrap().to_owned();
-    for name in ["provision", "upload", "list", "process"] {
+    for name in functions().into_iter().chain(["provision"]) {
         assert!(
             folder.join(name).is_file(),
             "{name} is not built in {}; run the tests by: make test",
@@ -39,7 +50,7 @@ pub fn skipped() -> bool {
 pub struct Emulator {
     pub endpoint: String,
     pub folder: PathBuf,
-    /// Of its root user's key.
+    /// The secret of its root user's key.
     secret: String,
 }
 
@@ -62,7 +73,7 @@ impl Emulator {
 
     pub fn start(folder: &Path, port: u16) -> Emulator {
         let output = emulator(["start", "--dir", folder.to_str().unwrap(), "--port", &port.to_string()])
-            .args(["--until", &std::process::id().to_string(), "--host", crate::image::NAME])
+            .args(["--until", &std::process::id().to_string(), "--host", crate::container::NAME])
             // What it was asked to do, for the witness.
             .env("CLOUDTRAIL_RECORDING", "1")
             .output()

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Emulator, Stack, skipped};
+use crate::cloud::{self, Emulator, Stack, skipped};
 use crate::proxy::{Call, Proxy, Verdict};
 
 /// An emulator of its own behind a proxy, and a witness that stays.
@@ -28,8 +28,8 @@ impl Lab {
         Lab::on(emulator, env)
     }
 
-    /// On the emulator that disturbed stacks share. The record of calls, which the witness asks the other
-    /// one for, holds so many and no more.
+    /// A lab on the emulator that disturbed stacks share. Their many calls would push those of other tests out of the
+    /// record of calls, which has room for so many, so they are not on the emulator that those share.
     pub fn shared(env: &'static str) -> Lab {
         static SHARED: OnceLock<Emulator> = OnceLock::new();
         let folder = || tempfile::Builder::new().prefix("cloudpix-e2e-").tempdir().unwrap().keep();
@@ -38,7 +38,7 @@ impl Lab {
 
     fn on(emulator: &'static Emulator, env: &'static str) -> Lab {
         let functions = tempfile::tempdir().unwrap();
-        for name in ["upload", "list", "process"] {
+        for name in cloud::functions() {
             std::fs::write(functions.path().join(name), smallest_elf()).unwrap();
         }
         let mut child =

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::cloud::{Emulator, Outputs, Stack, skipped};
-use crate::images::{Answer, send};
+use crate::pictures::{Answer, send};
 
 const CLIENTS: usize = 32;
 const WALKERS: usize = 2;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Stack, binaries, root, skipped, stdout, text};
-use crate::images::{announced_and_sent, finished};
+use crate::cloud::{Stack, binaries, functions, root, skipped, stdout, text};
+use crate::pictures::{announced_and_sent, finished};
 
 const FIELDS: &[(&str, &str)] = &[
     ("SQS queue", "tags.cloudpix:env"),
@@ -81,7 +81,8 @@ fn run(mut command: Command) -> Output {
 /// A folder of functions in which `process` answers and does not do its work: it is the list function.
 fn functions_that_fail() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (name, from) in [("upload", "upload"), ("list", "list"), ("process", "list")] {
+    for name in functions() {
+        let from = if name == "process" { "list" } else { name };
         std::fs::copy(binaries().join(from), folder.path().join(name)).unwrap();
     }
     folder

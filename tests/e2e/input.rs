@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::cloud::{Stack, provision, refusal, skipped};
-use crate::images::{Answer, pictures, send};
+use crate::pictures::{Answer, pictures, send};
 
 #[test]
 fn without_credentials_one_clear_error_points_to_make_local() {

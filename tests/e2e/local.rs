@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::cloud::{Emulator, Stack, emulator, root, skipped, stdout, text};
-use crate::images::{pictures, send};
+use crate::pictures::{pictures, send};
 
 #[test]
 fn killed_and_started_again_it_has_its_images() {

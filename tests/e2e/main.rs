@@ -12,21 +12,21 @@
 
 mod burst;
 mod cloud;
-mod contract;
+mod container;
 mod crash;
 mod crowd;
 mod damage;
 mod deploy;
 mod drift;
 mod events;
-mod image;
-mod images;
 mod input;
 mod lifecycle;
 mod local;
 mod machine;
 mod moto;
+mod openapi;
 mod operate;
+mod pictures;
 mod proxy;
 mod quota;
 mod repair;

@@ -240,6 +240,9 @@ fn aws_is_reached_through_a_companys_proxy_and_this_machine_is_not() {
         }
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        let mut command = stack.provision(&["plan", "--package", "zip"]);
+        let output = command.env("ALL_PROXY", "socks5://localhost:1080").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     }
     assert!(asked.try_recv().is_err(), "the proxy was asked for what is not beyond it");
 }

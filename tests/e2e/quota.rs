@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::cloud::skipped;
 use crate::crash::{APPLY, DESTROY, Lab};
-use crate::images::send;
+use crate::pictures::send;
 use crate::proxy::{Call, Verdict};
 
 /// Name, calls a second, and at once: what AWS publishes for API Gateway's control plane, in the words

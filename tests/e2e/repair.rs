@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::cloud::{Outputs, Stack, skipped, stdout, text};
-use crate::images::{Answer, announced_and_sent, eventually, finished, patiently, pictures, send};
+use crate::pictures::{Answer, announced_and_sent, eventually, finished, patiently, pictures, send};
 
 impl Outputs {
     fn delete(&self, path: &str) -> Answer {

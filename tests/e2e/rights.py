@@ -1,7 +1,8 @@
 """What a function's role may do and what not, tried out with credentials of that role.
 
-Called as: rights.py STACK BUCKET FUNCTION. Prints JSON: the answer to each call that the function needs,
-and to each of a sample that it does not; "done", or the error's code. `STACK-other` is made and goes again.
+Called as: rights.py STACK BUCKET FUNCTION SIBLING, where SIBLING is another function. Prints JSON: the answer to each
+call that the function needs, and to each of a sample that it does not; "done", or the error's code. `STACK-other` is
+made and goes again.
 """
 
 import contextlib
@@ -11,9 +12,8 @@ import sys
 import boto3
 from botocore.exceptions import ClientError
 
-STACK, BUCKET, FUNCTION = sys.argv[1:]
+STACK, BUCKET, FUNCTION, SIBLING = sys.argv[1:]
 TABLE, OTHER = f"{STACK}-metadata", f"{STACK}-other"
-SIBLING = {"upload": "list", "list": "upload", "process": "upload"}[FUNCTION]
 THUMBNAIL = "thumbnails/01a2069e-dd76-72f0-8fe1-7584d39ddc0d/160.webp"
 KEY = "uploads/01a2069e-dd76-72f0-8fe1-7584d39ddc0d.jpg"
 ID = {"ImageID": {"S": "01a2069e-dd76-72f0-8fe1-7584d39ddc0d"}}

@@ -1,4 +1,4 @@
-"""What schemathesis must know of CloudPix beyond openapi.yaml. `contract.rs` runs it with this.
+"""What schemathesis must know of CloudPix beyond openapi.yaml. `openapi.rs` runs it with this.
 
 JSON Schema cannot say that bytes are an image, or that one parameter excludes another; openapi.yaml
 says such rules in words. Here, requests that are meant to be valid are made to keep them, so that
@@ -76,7 +76,7 @@ def good_name(name):
 
 
 def keep_list_rules(query):
-    # A cursor of our making exists only on a page with more behind it; images.rs walks those.
+    # A cursor of our making exists only on a page with more behind it; pictures.rs walks those.
     query.pop("cursor", None)
     if "date" in query:
         query.pop("from", None)

@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::cloud::{self, Emulator, Stack, root, skipped, text};
-use crate::images::send;
+use crate::cloud::{self, Emulator, Stack, functions, root, skipped, text};
 use crate::input::check;
+use crate::pictures::send;
 
 /// The answer of a program in Python beside this file.
 fn python(emulator: &Emulator, program: &str, arguments: &[&str], input: &str) -> Value {
@@ -63,9 +63,10 @@ fn a_function_may_do_what_it_needs_and_nothing_else() {
     }
     let stack = Stack::applied("rights");
     let outputs = stack.outputs();
-    for function in ["upload", "list", "process"] {
-        let answers =
-            python(stack.emulator, "rights.py", &["cloudpix-rights", &outputs.bucket, function], "");
+    for function in functions() {
+        let sibling = functions().into_iter().find(|other| *other != function).unwrap();
+        let arguments = ["cloudpix-rights", &outputs.bucket, function, sibling];
+        let answers = python(stack.emulator, "rights.py", &arguments, "");
         assert_eq!(answers["untrusted"], "AccessDenied", "who is not Lambda got the role of {function}");
         for (action, answer) in answers["needed"].as_object().unwrap() {
             assert_eq!(answer, "done", "{function} needs {action}");

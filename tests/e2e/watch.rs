@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cloud::{Stack, skipped, text};
-use crate::images::send;
+use crate::pictures::send;
 
 const SETTINGS: &str = "
 [defaults]

@@ -3,12 +3,8 @@
 
 use anyhow::{Context, bail};
 use aws_credential_types::Credentials;
+use contract::limits::{DEFAULT_MAX_PIXELS, DEFAULT_MAX_UPLOAD_BYTES, LARGEST_PUT};
 use contract::variable;
-
-const DEFAULT_MAX_PIXELS: u64 = 100_000_000;
-const DEFAULT_MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
-/// S3 takes no more in a single PUT.
-const LARGEST_PUT: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Lambda sets these, and the runtime panics without them; we would rather say so.
 const RUNTIME_VARIABLES: [&str; 4] = [

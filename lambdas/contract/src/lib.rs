@@ -7,6 +7,8 @@
 /// The project's name, and the prefix of the names of everything `provision` creates.
 pub const PROJECT: &str = "cloudpix";
 
+pub mod limits;
+
 /// Environment variables that `provision` sets on a function and the function reads at start.
 pub mod variable {
     /// Name of the S3 bucket that holds the images.

@@ -1,7 +1,7 @@
 //! What this function alone is told by its environment.
 
 use anyhow::{Context, bail};
-use contract::variable;
+use contract::{limits, variable};
 use process::sandbox::Bounds;
 use thumbnail::Output;
 
@@ -25,12 +25,13 @@ impl Settings {
 
     fn parse(max_pixels: u64, lookup: impl Fn(&str) -> Option<String>) -> anyhow::Result<Settings> {
         let or = |name: &str, default: &str| lookup(name).unwrap_or_else(|| default.to_owned());
-        let sizes = or(variable::THUMBNAIL_SIZES, "160,480,1280");
+        let default = limits::DEFAULT_THUMBNAIL_SIZES.map(|size| size.to_string()).join(",");
+        let sizes = or(variable::THUMBNAIL_SIZES, &default);
         let edges: Option<Vec<u32>> = sizes.split(',').map(|edge| edge.parse().ok()).collect();
-        let edges = edges.filter(|edges| edges.iter().all(|edge| (1..=16_384).contains(edge)));
+        let edges = edges.filter(|edges| edges.iter().all(|edge| limits::THUMBNAIL_SIZE.contains(edge)));
         let edges = edges.filter(|edges| edges.is_sorted_by(|a, b| a < b));
-        let format = or(variable::THUMBNAIL_FORMAT, "webp");
-        let quality = or(variable::THUMBNAIL_QUALITY, "78");
+        let format = or(variable::THUMBNAIL_FORMAT, limits::DEFAULT_THUMBNAIL_FORMAT);
+        let quality = or(variable::THUMBNAIL_QUALITY, &limits::DEFAULT_THUMBNAIL_QUALITY.to_string());
         let memory = or("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "");
         let memory: u64 = memory.parse().context("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is no number")?;
         let free = (memory * MIB).saturating_sub(BASE);
@@ -43,7 +44,7 @@ impl Settings {
                     format!("{} is not webp or jpeg: {format}", variable::THUMBNAIL_FORMAT)
                 })?,
                 quality: match quality.parse() {
-                    Ok(quality @ 1..=100) => quality,
+                    Ok(quality) if limits::THUMBNAIL_QUALITY.contains(&quality) => quality,
                     _ => bail!("{} is no number from 1 to 100: {quality}", variable::THUMBNAIL_QUALITY),
                 },
                 max_pixels,

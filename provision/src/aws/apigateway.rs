@@ -15,21 +15,25 @@ use aws_sdk_apigateway::types::{
 
 use futures_util::{TryStreamExt, stream};
 
-use super::{Aws, NotYet, failed, jittered, optional, pauses, retry, says};
-use crate::stack::resource::{Api, GatewayResponse, Tags, managed_tags};
-use crate::stack::{Names, STACK_TAG};
+use super::Aws;
+use super::failure::{failed, optional};
+use super::wait::{NotYet, jittered, pauses, retry, says};
+use crate::stack::place::{Names, STACK_TAG};
+use crate::stack::resource::api::{Api, GatewayResponse};
+use crate::stack::resource::{Tags, managed_tags};
 
-mod access;
+mod keys;
 mod methods;
+mod stage;
 
-pub use access::{
-    create_key, create_plan, create_stage, delete_key, delete_plan, delete_stage, key_value, read_key,
-    read_plan, read_stage, update_key, update_plan, update_stage,
+pub use keys::{
+    create_key, create_plan, delete_key, delete_plan, key_value, read_key, read_plan, update_key, update_plan,
 };
+pub use stage::{create_stage, delete_stage, read_stage, update_stage};
 
 /// Writes to one API at once.
 const ABREAST: usize = 8;
-/// How often a create is tried whose answers get lost.
+/// Attempts at a create whose responses get lost.
 const TRIES: usize = 12;
 const GONE: &[&str] = &["NotFoundException"];
 const NOT_YET: &[NotYet] = &[
@@ -39,7 +43,7 @@ const NOT_YET: &[NotYet] = &[
 ];
 
 /// Creates what API Gateway would create twice, since it takes no token that says "the same again": the
-/// SDK must not repeat the call, and where its answer got lost, `find` looks for what it may have made.
+/// SDK must not repeat the call, and where its response got lost, `find` looks for what it may have made.
 async fn create_once<E>(
     call: &'static str,
     create: impl AsyncFn(Builder) -> Result<Option<String>, SdkError<E, HttpResponse>>,
@@ -71,7 +75,7 @@ fn patch(op: Op, path: &str, value: &str) -> PatchOperation {
     PatchOperation::builder().op(op).path(path).value(value).build()
 }
 
-/// `None` where there is one already: the answer to an earlier try of the same call got lost.
+/// Returns `None` where there is one already: the response to an earlier try of the same call got lost.
 fn made<T, E>(answer: Result<T, SdkError<E, HttpResponse>>, call: &'static str) -> anyhow::Result<Option<T>>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -152,7 +156,7 @@ async fn read_responses(
     let customised = responses.into_iter().filter(|response| !response.default_response);
     let response = |response: aws_sdk_apigateway::types::GatewayResponse| {
         let kind = response.response_type?.as_str().to_owned();
-        // For a type that has a status of its own, AWS answers that one where none was set.
+        // For a type that has a status of its own, AWS shows that one where none was set.
         let status = response.status_code.filter(|_| !kind.starts_with("DEFAULT_"));
         let headers = response.response_parameters.unwrap_or_default().into_iter().map(header).collect();
         let template =
@@ -162,7 +166,7 @@ async fn read_responses(
     Ok(customised.filter_map(response).collect())
 }
 
-/// Creates the bare API and answers its id, which must be recorded before anything else happens.
+/// Creates the bare API and returns its id, which must be recorded before anything else happens.
 pub async fn create(aws: &Aws, names: &Names, desired: &Api) -> anyhow::Result<String> {
     let endpoint =
         EndpointConfiguration::builder().types(EndpointType::from(desired.endpoint.as_str())).build();

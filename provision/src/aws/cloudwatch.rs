@@ -13,9 +13,11 @@ use contract::Function;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Aws, failed, optional, tag_changes};
-use crate::stack::Names;
-use crate::stack::resource::{Alarm, Alarms, Dashboard, Tags, managed_tags};
+use super::failure::{failed, optional};
+use super::{Aws, tag_changes};
+use crate::stack::place::Names;
+use crate::stack::resource::watch::{Alarm, Alarms, Dashboard};
+use crate::stack::resource::{Tags, managed_tags};
 
 /// What an alarm is that goes between two calls, by the models of the calls and by what they say.
 const GONE: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
@@ -66,7 +68,7 @@ fn alarm(found: MetricAlarm) -> Alarm {
 }
 
 /// Makes the alarms what they should be. Putting one again changes nothing, so nothing is lost when the
-/// answer gets lost. CloudWatch takes three a second.
+/// response gets lost. CloudWatch takes three a second.
 pub async fn set_alarms(aws: &Aws, live: &Alarms, desired: &Alarms) -> anyhow::Result<()> {
     let gone: Vec<String> =
         live.alarms.keys().filter(|name| !desired.alarms.contains_key(*name)).cloned().collect();

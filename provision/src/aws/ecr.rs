@@ -6,9 +6,12 @@ use aws_sdk_ecr::types::{ImageScanningConfiguration, ImageTagMutability, Tag};
 use contract::Function;
 use serde_json::{Value, json};
 
-use super::{Aws, NotYet, failed, optional, retry, tag_changes};
-use crate::stack::resource::{Repository, managed_tags};
-use crate::stack::{Names, PULL_STATEMENT};
+use super::failure::{failed, optional};
+use super::wait::{NotYet, retry};
+use super::{Aws, tag_changes};
+use crate::stack::place::{Names, PULL_STATEMENT};
+use crate::stack::resource::lambda::Repository;
+use crate::stack::resource::managed_tags;
 
 mod images;
 

@@ -1,4 +1,4 @@
-//! Plain HTTP requests to the API that was made, to see whether it answers.
+//! Plain HTTP requests to the API that was made, to see whether it responds.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub async fn send(
     headers: &[(&'static str, &str)],
     body: &[u8],
 ) -> anyhow::Result<Answer> {
-    let connector = proxy::connector()?;
+    let connector = proxy::connector(url)?;
     let mut request = HttpRequest::new(SdkBody::from(body.to_vec()));
     request.set_method(method).with_context(|| format!("{method:?} is no method"))?;
     request.set_uri(url.to_owned()).with_context(|| format!("{url:?} is no URL"))?;
@@ -43,7 +43,7 @@ pub async fn send(
     Ok(Answer { status: answer.status().as_u16(), location, date })
 }
 
-/// What time a server says it is, whatever else it answers (RFC 9110, section 6.6.1).
+/// What time a server says it is, whatever else it says (RFC 9110, section 6.6.1).
 pub async fn date(url: &str) -> anyhow::Result<Option<Timestamp>> {
     let answer = send("GET", url, &[], b"").await?;
     let date = answer.date.and_then(|date| jiff::fmt::rfc2822::parse(&date).ok());

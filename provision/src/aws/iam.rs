@@ -6,10 +6,13 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecis
 use contract::Function;
 use serde_json::Value;
 
-use super::{Aws, NotYet, failed, optional, retry, tag_changes};
-use crate::doctor::{Refused, Statement};
-use crate::stack::resource::{Role, managed_tags};
-use crate::stack::{Names, ROLE_POLICY};
+use super::failure::{failed, optional};
+use super::wait::{NotYet, retry};
+use super::{Aws, tag_changes};
+use crate::permissions::{Refused, Statement};
+use crate::stack::place::{Names, ROLE_POLICY};
+use crate::stack::resource::lambda::Role;
+use crate::stack::resource::managed_tags;
 
 const GONE: &[&str] = &["NoSuchEntity"];
 /// A role that was made a moment ago is not seen everywhere yet.
@@ -27,7 +30,7 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
     Ok(Some(Role { id: Some(role.role_id.clone()), tags: managed_tags(tags), trust, policy }))
 }
 
-/// IAM answers policy documents percent-encoded (RFC 3986).
+/// IAM sends policy documents percent-encoded (RFC 3986).
 fn document(text: &str) -> anyhow::Result<Value> {
     let text: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
     serde_json::from_slice(&text).context("read a policy document that IAM answered")
@@ -38,7 +41,7 @@ fn tags(tags: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Vec<
     tags.into_iter().map(tag).collect()
 }
 
-/// Answers the id that IAM gave it.
+/// Creates the role, and returns the id that IAM gave it.
 pub async fn create(aws: &Aws, names: &Names, function: Function, desired: &Role) -> anyhow::Result<String> {
     let (client, name) = (&aws.iam, names.role(function));
     let made = client
@@ -128,7 +131,7 @@ pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
     optional(answer, "iam:DeleteRole", GONE).map(|_| ())
 }
 
-/// Of these actions, those that the caller may not do.
+/// Returns those of the actions that the caller may not do.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<Refused>> {
@@ -145,7 +148,7 @@ pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<R
         let answer = simulate.resource_arns(resource).set_context_entries(context(statement)).send().await;
         let answer = answer.map_err(failed("iam:SimulatePrincipalPolicy"))?;
         let results = answer.evaluation_results.unwrap_or_default().into_iter();
-        // Where a policy asks for what a simulation does not know, such as the time, its answer is a guess.
+        // Where a policy asks for what a simulation does not know, such as the time, its result is a guess.
         let results = results.filter(|result| {
             result.eval_decision != PolicyEvaluationDecisionType::Allowed
                 && result.missing_context_values().is_empty()

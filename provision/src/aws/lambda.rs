@@ -1,32 +1,42 @@
-//! Lambda: functions, and who may call them. Their versions and the alias are in `versions`.
+//! Lambda: functions, and who may call them. Their versions are in `versions`, and the alias is in `alias`.
 
 use std::collections::HashMap;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::RequestId;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Architecture, DeadLetterConfig, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus,
-    PackageType, Runtime, State, TracingConfig, TracingMode,
+    Architecture, DeadLetterConfig, Environment, FunctionCode, PackageType, Runtime, TracingConfig,
+    TracingMode,
 };
 use contract::Function;
 
-use super::{Aws, Failure, NotYet, failed, optional, retry, sending, tag_changes, wait};
+use super::failure::{Failure, failed, optional};
+use super::wait::{NotYet, retry, sending, wait};
+use super::{Aws, tag_changes};
 use crate::package::Artifact;
 use crate::settings::Package;
-use crate::stack::resource::{Code, Configuration, Lambda, managed_tags};
-use crate::stack::{Names, Place, policy};
+use crate::stack::place::{Names, Place};
+use crate::stack::policy;
+use crate::stack::resource::lambda::{Code, Configuration, Lambda};
+use crate::stack::resource::managed_tags;
 
+mod alias;
 mod calls;
+mod state;
 mod versions;
 
-pub use calls::{Call, call, read_permission, send, set_permission};
-pub use versions::{
-    Live, Note, Trial, Version, annotate, create_alias, delete_alias, delete_version, live, move_live,
-    read_alias, serves, update_alias, versions,
+pub use alias::{
+    Live, Note, Trial, annotate, create_alias, delete_alias, live, move_live, read_alias, serves,
+    update_alias,
 };
+pub use calls::{Call, call, read_permission, send, set_permission};
+pub use state::health;
+pub use versions::{Version, delete_version, versions};
+
+use state::ready;
 
 const GONE: &[&str] = &["ResourceNotFoundException"];
 /// What Lambda says while IAM and ECR, which are eventually consistent, have not told it yet, and
@@ -50,7 +60,7 @@ pub async fn read(aws: &Aws, names: &Names, function: Function) -> anyhow::Resul
     Ok(Some(Lambda { tags, concurrency, configuration: configuration(answer)? }))
 }
 
-/// The function's tags, which Lambda leaves out of its answer for whoever may not list them. Without them
+/// The function's tags, which Lambda leaves out of its response to whoever may not list them. Without them
 /// it would seem to be somebody else's function.
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html>, `Tags` and `TagsError`
 async fn tags(aws: &Aws, name: &str, answer: &GetFunctionOutput) -> anyhow::Result<HashMap<String, String>> {
@@ -115,20 +125,6 @@ async fn get(
 ) -> anyhow::Result<Option<GetFunctionOutput>> {
     let get = client.get_function().function_name(name).set_qualifier(qualifier.map(str::to_owned));
     optional(get.send().await, "lambda:GetFunction", GONE)
-}
-
-/// The function's state, the outcome of its last update and its code, and whether all is well.
-pub async fn health(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<Option<(String, bool)>> {
-    let Some(answer) = get(&aws.lambda, &names.function(function), None).await? else { return Ok(None) };
-    let Some(found) = answer.configuration.clone() else { return Ok(None) };
-    let state = found.state().map_or("unknown", State::as_str);
-    let update = found.last_update_status().map_or("unknown", LastUpdateStatus::as_str);
-    let well = matches!(found.state(), Some(State::Active | State::Inactive))
-        && found.last_update_status() == Some(&LastUpdateStatus::Successful);
-    let digest = configuration(answer)?.code.digest;
-    let digest: String = digest.trim_start_matches("sha256:").chars().take(8).collect();
-    let update = if update == "Successful" { String::new() } else { format!("last update {update}, ") };
-    Ok(Some((format!("{state}, {update}code {digest}"), well)))
 }
 
 /// How many functions may run at once in the account and region.
@@ -298,31 +294,6 @@ pub async fn update(
         ready(client, &name, None).await?;
     }
     Ok(())
-}
-
-/// Waits until the function, or a version of it, is active and its last update successful; a failure
-/// ends the wait at once.
-async fn ready(client: &Client, name: &str, version: Option<&str>) -> anyhow::Result<()> {
-    wait(&format!("the function {name}"), async || {
-        let configuration = get(client, name, version).await?.and_then(|answer| answer.configuration);
-        configuration.map_or(Ok(None), |configuration| settled(name, &configuration))
-    })
-    .await
-}
-
-fn settled(name: &str, configuration: &FunctionConfiguration) -> anyhow::Result<Option<()>> {
-    if configuration.state() == Some(&State::Failed) {
-        let code = configuration.state_reason_code().map_or("no code", |code| code.as_str());
-        bail!("the function {name} failed: {} ({code})", configuration.state_reason().unwrap_or("no reason"));
-    }
-    if configuration.last_update_status() == Some(&LastUpdateStatus::Failed) {
-        let code = configuration.last_update_status_reason_code().map_or("no code", |code| code.as_str());
-        let reason = configuration.last_update_status_reason().unwrap_or("no reason");
-        bail!("the update of the function {name} failed: {reason} ({code})");
-    }
-    let active = matches!(configuration.state(), Some(State::Active | State::Inactive));
-    let updated = configuration.last_update_status() == Some(&LastUpdateStatus::Successful);
-    Ok((active && updated).then_some(()))
 }
 
 pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Result<()> {

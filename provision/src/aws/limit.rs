@@ -27,7 +27,7 @@ const fn quota(name: &'static str, calls: f64, seconds: f64, burst: f64) -> Quot
     Quota { name, calls, seconds, burst }
 }
 
-/// Of what each call of API Gateway, by method and parts of its path, uses up.
+/// The quotas that a call of API Gateway uses up, by its method and the parts of its path.
 ///
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 fn api_gateway(method: &str, path: &[&str]) -> Vec<Quota> {
@@ -116,7 +116,7 @@ fn quotas(request: &HttpRequest) -> Vec<Quota> {
 struct Meter(BTreeMap<&'static str, Instant>);
 
 impl Meter {
-    /// Takes one call out of each quota, and answers how long to wait until that is lawful.
+    /// Takes one call out of each quota, and returns how long to wait until the quotas allow it.
     fn take(&mut self, quotas: &[Quota], now: Instant) -> Duration {
         let mut wait = Duration::ZERO;
         for Quota { name, calls, seconds, burst } in quotas {

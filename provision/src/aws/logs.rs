@@ -3,8 +3,10 @@
 use aws_sdk_cloudwatchlogs::Client;
 use jiff::Timestamp;
 
-use super::{Aws, failed, optional, tag_changes};
-use crate::stack::resource::{LogGroup, managed_tags};
+use super::failure::{failed, optional};
+use super::{Aws, tag_changes};
+use crate::stack::resource::managed_tags;
+use crate::stack::resource::watch::LogGroup;
 
 fn arn(aws: &Aws, name: &str) -> String {
     aws.place.arn("logs", &format!("log-group:{name}"))

@@ -36,23 +36,38 @@ fn proxy(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<ProxyConfi
     let url = if url.contains("://") { url } else { format!("http://{url}") };
     // The URL may hold a password, so it is not repeated.
     let config = ProxyConfig::https(url).with_context(|| {
-        format!("the variable {name} names no proxy; it should be like http://proxy.example.com:3128")
+        format!(
+            "the variable {name} names no proxy that can be used here; set HTTPS_PROXY, which counts before \
+             ALL_PROXY, to one that speaks HTTP, such as http://proxy.example.com:3128, or unset {name}"
+        )
     })?;
     let others = EXCEPTIONS.into_iter().find_map(&variable).unwrap_or_default();
     Ok(config.no_proxy(format!("{LOOPBACK},{others}")))
 }
 
-/// One connection pool, for all clients of the SDK.
-pub fn client() -> anyhow::Result<SharedHttpClient> {
-    let proxy = proxy(environment)?;
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
-        connect(proxy.clone(), settings.cloned(), components)
-    }))
+/// The proxy to what is at `url`. Plain HTTP needs none, whatever the variables say.
+fn proxy_to(url: &str, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<ProxyConfig> {
+    if url.starts_with("http://") { Ok(ProxyConfig::disabled()) } else { proxy(variable) }
 }
 
-/// For a request that is not the SDK's.
-pub fn connector() -> anyhow::Result<Connector> {
-    Ok(connect(proxy(environment)?, None, None))
+/// One connection pool, for all clients of the SDK. Which endpoint they talk to is not known yet, so a proxy that
+/// cannot be used counts as none here, and [`check`] must be asked before anything is sent.
+pub fn client() -> SharedHttpClient {
+    let proxy = proxy(environment).unwrap_or_else(|_| ProxyConfig::disabled());
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        connect(proxy.clone(), settings.cloned(), components)
+    })
+}
+
+/// Returns an error where this endpoint, or without one AWS itself, is to be reached through a proxy that cannot be
+/// used.
+pub fn check(endpoint: Option<&str>) -> anyhow::Result<()> {
+    proxy_to(endpoint.unwrap_or("https://"), environment).map(|_| ())
+}
+
+/// For a request to `url` that is not the SDK's.
+pub fn connector(url: &str) -> anyhow::Result<Connector> {
+    Ok(connect(proxy_to(url, environment)?, None, None))
 }
 
 fn connect(
@@ -70,11 +85,15 @@ fn connect(
 mod tests {
     use super::*;
 
-    fn with(variables: &[(&str, &str)]) -> anyhow::Result<ProxyConfig> {
-        proxy(|name| {
+    fn set(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        |name| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        }
+    }
+
+    fn with(variables: &[(&str, &str)]) -> anyhow::Result<ProxyConfig> {
+        proxy(set(variables))
     }
 
     #[test]
@@ -97,5 +116,22 @@ mod tests {
             let error = format!("{:#}", with(&[("HTTPS_PROXY", url)]).unwrap_err());
             assert!(error.contains("HTTPS_PROXY names no proxy") && !error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_keeps_nobody_from_an_emulator() {
+        let socks = [("ALL_PROXY", "socks5://jane:secret@proxy:1080")];
+        for near in ["http://localhost:4566", "http://127.0.0.1:4566/restapis/a1/v1/_user_request_/list"] {
+            assert!(proxy_to(near, set(&socks)).unwrap().is_disabled(), "{near}");
+        }
+        for aws in ["https://", "https://a1.execute-api.eu-west-1.amazonaws.com/v1/list"] {
+            let error = format!("{:#}", proxy_to(aws, set(&socks)).unwrap_err());
+            assert!(
+                error.contains("ALL_PROXY names no proxy") && error.contains("set HTTPS_PROXY"),
+                "{error}"
+            );
+        }
+        let both = [socks[0], ("HTTPS_PROXY", "http://proxy:3128")];
+        assert!(!proxy_to("https://", set(&both)).unwrap().is_disabled(), "HTTPS_PROXY counts first");
     }
 }

@@ -5,32 +5,33 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_bucket_tagging::{GetBucketTaggingError, GetBucketTaggingOutput};
 use aws_sdk_s3::types::{
-    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
-    BucketVersioningStatus, CorsConfiguration, CorsRule as AwsCorsRule, CreateBucketConfiguration,
-    ExpirationStatus, LifecycleExpiration, LifecycleRule as AwsLifecycleRule, LifecycleRuleFilter,
-    NoncurrentVersionExpiration, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
-    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ObjectOwnership,
+    OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
+    VersioningConfiguration,
 };
 use serde_json::Value;
 
-use super::{Aws, NotYet, failed, is, optional, retry};
-use crate::stack::resource::{Bucket, CorsRule, LifecycleRule, Tags, managed_tags};
-use crate::stack::{Names, STACK_TAG, bucket_prefix};
+use super::Aws;
+use super::failure::{failed, is, optional};
+use super::wait::{NotYet, retry};
+use crate::stack::place::{STACK_TAG, bucket_prefix};
+use crate::stack::resource::storage::Bucket;
+use crate::stack::resource::{Tags, managed_tags};
 
 pub mod notification;
 pub mod objects;
 pub mod owner;
+mod rules;
 pub mod shared;
 
-/// How the ids of our rules begin.
-const OURS: &str = "cloudpix-";
+use rules::{put_cors, put_lifecycle, read_cors, read_lifecycle};
 
 /// A bucket that was made a moment ago is not seen everywhere yet, and settings exclude one another.
 const NOT_YET: &[NotYet] = &[("NoSuchBucket", ""), ("OperationAborted", "")];
 
-pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Bucket>> {
-    let (client, name) = (&aws.s3, &names.bucket);
+pub async fn read(aws: &Aws, name: &str) -> anyhow::Result<Option<Bucket>> {
+    let client = &aws.s3;
     // Its tags say too whether there is one.
     let tagging = client.get_bucket_tagging().bucket(name).send().await;
     let tags = match tagging {
@@ -123,50 +124,6 @@ async fn read_policy(client: &Client, name: &str) -> anyhow::Result<Value> {
     serde_json::from_str(&policy).with_context(|| format!("read the policy of the bucket {name}"))
 }
 
-async fn all_cors(client: &Client, name: &str) -> anyhow::Result<Vec<AwsCorsRule>> {
-    let answer = client.get_bucket_cors().bucket(name).send().await;
-    let answer = optional(answer, "s3:GetBucketCORS", &["NoSuchCORSConfiguration"])?;
-    Ok(answer.and_then(|answer| answer.cors_rules).unwrap_or_default())
-}
-
-async fn read_cors(client: &Client, name: &str) -> anyhow::Result<Vec<CorsRule>> {
-    let ours = all_cors(client, name).await?.into_iter().filter(|rule| is_ours(rule.id()));
-    let rule = |rule: AwsCorsRule| CorsRule {
-        origins: rule.allowed_origins,
-        methods: rule.allowed_methods,
-        headers: rule.allowed_headers.unwrap_or_default(),
-        exposed: rule.expose_headers.unwrap_or_default(),
-        max_age: rule.max_age_seconds.unwrap_or_default(),
-    };
-    Ok(ours.map(rule).collect())
-}
-
-async fn all_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<AwsLifecycleRule>> {
-    let answer = client.get_bucket_lifecycle_configuration().bucket(name).send().await;
-    let answer = optional(answer, "s3:GetLifecycleConfiguration", &["NoSuchLifecycleConfiguration"])?;
-    Ok(answer.and_then(|answer| answer.rules).unwrap_or_default())
-}
-
-async fn read_lifecycle(client: &Client, name: &str) -> anyhow::Result<Vec<LifecycleRule>> {
-    let rules = all_lifecycle(client, name).await?.into_iter();
-    let ours = rules.filter(|rule| is_ours(rule.id()) && rule.status == ExpirationStatus::Enabled);
-    let rule = |rule: AwsLifecycleRule| LifecycleRule {
-        id: rule.id.unwrap_or_default(),
-        abort_multipart_days: rule
-            .abort_incomplete_multipart_upload
-            .and_then(|abort| abort.days_after_initiation),
-        noncurrent_days: rule.noncurrent_version_expiration.and_then(|old| old.noncurrent_days),
-        expired_delete_markers: rule.expiration.and_then(|end| end.expired_object_delete_marker)
-            == Some(true),
-    };
-    Ok(ours.map(rule).collect())
-}
-
-/// A bucket may carry rules of others, which stay as they are.
-fn is_ours(id: Option<&str>) -> bool {
-    id.is_some_and(|id| id.starts_with(OURS))
-}
-
 /// The suffixes of the buckets that carry our tag: where the state file got lost, the stack is found by it.
 pub async fn find(aws: &Aws, env: &str, stack: &str) -> anyhow::Result<Vec<String>> {
     let prefix = bucket_prefix(env);
@@ -187,8 +144,8 @@ pub async fn find(aws: &Aws, env: &str, stack: &str) -> anyhow::Result<Vec<Strin
     Ok(found)
 }
 
-pub async fn create(aws: &Aws, names: &Names, desired: &Bucket) -> anyhow::Result<()> {
-    let (client, name) = (&aws.s3, &names.bucket);
+pub async fn create(aws: &Aws, name: &str, desired: &Bucket) -> anyhow::Result<()> {
+    let client = &aws.s3;
     // S3 refuses us-east-1 as a location: it is where a bucket goes that names none.
     let location = (aws.place.region != "us-east-1").then(|| {
         let region = BucketLocationConstraint::from(aws.place.region.as_str());
@@ -200,12 +157,12 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Bucket) -> anyhow::Resul
         Err(error) if is(&error, &["BucketAlreadyOwnedByYou"]) => (),
         answer => answer.map(|_| ()).map_err(failed("s3:CreateBucket"))?,
     }
-    update(aws, names, &Bucket::default(), desired).await
+    update(aws, name, &Bucket::default(), desired).await
 }
 
 /// Tags first, so that a run that is cut short leaves a bucket that says whose it is.
-pub async fn update(aws: &Aws, names: &Names, live: &Bucket, desired: &Bucket) -> anyhow::Result<()> {
-    let (client, name) = (&aws.s3, names.bucket.as_str());
+pub async fn update(aws: &Aws, name: &str, live: &Bucket, desired: &Bucket) -> anyhow::Result<()> {
+    let client = &aws.s3;
     if live.tags != desired.tags {
         put_tags(client, name, desired).await?;
     }
@@ -284,52 +241,9 @@ async fn put_versioning(client: &Client, name: &str, on: bool) -> anyhow::Result
     answer.map(|_| ()).map_err(failed("s3:PutBucketVersioning"))
 }
 
-/// Ours come first, because S3 takes the first rule that fits.
-async fn put_cors(client: &Client, name: &str, rules: &[CorsRule]) -> anyhow::Result<()> {
-    let theirs = all_cors(client, name).await?.into_iter().filter(|rule| !is_ours(rule.id()));
-    let rule = |(number, rule): (usize, &CorsRule)| {
-        AwsCorsRule::builder()
-            .id(format!("{OURS}{number}"))
-            .set_allowed_origins(Some(rule.origins.clone()))
-            .set_allowed_methods(Some(rule.methods.clone()))
-            .set_allowed_headers(Some(rule.headers.clone()))
-            .set_expose_headers(Some(rule.exposed.clone()))
-            .max_age_seconds(rule.max_age)
-            .build()
-    };
-    let mut rules = rules.iter().enumerate().map(rule).collect::<Result<Vec<_>, _>>()?;
-    rules.extend(theirs);
-    let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build()?;
-    let put = client.put_bucket_cors().bucket(name).cors_configuration(configuration);
-    retry(NOT_YET, async || put.clone().send().await).await.map(|_| ()).map_err(failed("s3:PutBucketCORS"))
-}
-
-async fn put_lifecycle(client: &Client, name: &str, rules: &[LifecycleRule]) -> anyhow::Result<()> {
-    let theirs = all_lifecycle(client, name).await?.into_iter().filter(|rule| !is_ours(rule.id()));
-    let rule = |rule: &LifecycleRule| {
-        let abort = |days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
-        let noncurrent = |days| NoncurrentVersionExpiration::builder().noncurrent_days(days).build();
-        let markers = || LifecycleExpiration::builder().expired_object_delete_marker(true).build();
-        AwsLifecycleRule::builder()
-            .id(&rule.id)
-            .status(ExpirationStatus::Enabled)
-            .filter(LifecycleRuleFilter::builder().prefix("").build())
-            .set_abort_incomplete_multipart_upload(rule.abort_multipart_days.map(abort))
-            .set_noncurrent_version_expiration(rule.noncurrent_days.map(noncurrent))
-            .set_expiration(rule.expired_delete_markers.then(markers))
-            .build()
-    };
-    let mut rules = rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
-    rules.extend(theirs);
-    let configuration = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build()?;
-    let put = client.put_bucket_lifecycle_configuration().bucket(name).lifecycle_configuration(configuration);
-    let answer = retry(NOT_YET, async || put.clone().send().await).await;
-    answer.map(|_| ()).map_err(failed("s3:PutLifecycleConfiguration"))
-}
-
 /// Deletes every version of every object, then the bucket. `emptied` hears how many are gone so far.
-pub async fn delete(aws: &Aws, names: &Names, emptied: impl Fn(usize)) -> anyhow::Result<()> {
-    let (client, name) = (&aws.s3, &names.bucket);
+pub async fn delete(aws: &Aws, name: &str, emptied: impl Fn(usize)) -> anyhow::Result<()> {
+    let client = &aws.s3;
     objects::abort_multipart_uploads(client, name).await?;
     objects::delete_all(client, name, emptied).await?;
     let answer = client.delete_bucket().bucket(name).send().await;

@@ -9,9 +9,11 @@ use aws_sdk_sqs::operation::create_queue::builders::CreateQueueFluentBuilder;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use serde_json::Value;
 
-use super::{Aws, NotYet, failed, optional, retry, says, tag_changes, wait};
-use crate::stack::Names;
-use crate::stack::resource::{Queue, managed_tags};
+use super::failure::{failed, optional};
+use super::wait::{NotYet, retry, says, wait};
+use super::{Aws, tag_changes};
+use crate::stack::resource::managed_tags;
+use crate::stack::resource::storage::Queue;
 
 /// The second is what SQS said before it spoke JSON, and says beside it.
 const GONE: &[&str] = &["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"];
@@ -19,8 +21,8 @@ const GONE: &[&str] = &["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistent
 const DELETED_RECENTLY: &[NotYet] =
     &[("QueueDeletedRecently", ""), ("AWS.SimpleQueueService.QueueDeletedRecently", "")];
 
-pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Queue>> {
-    let Some(url) = url(aws, names).await? else { return Ok(None) };
+pub async fn read(aws: &Aws, name: &str) -> anyhow::Result<Option<Queue>> {
+    let Some(url) = url(aws, name).await? else { return Ok(None) };
     let attributes = aws.sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::All);
     let tags = aws.sqs.list_queue_tags().queue_url(&url);
     let (attributes, tags) = tokio::join!(attributes.send(), tags.send());
@@ -32,8 +34,9 @@ pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Queue>> {
     let number = |name: QueueAttributeName| value(name).parse().unwrap_or_default();
     let policy = match value(QueueAttributeName::Policy) {
         "" => Value::Null,
-        policy => serde_json::from_str(policy)
-            .with_context(|| format!("read the policy of the queue {}", names.queue()))?,
+        policy => {
+            serde_json::from_str(policy).with_context(|| format!("read the policy of the queue {name}"))?
+        }
     };
     let encryption = match value(QueueAttributeName::KmsMasterKeyId) {
         "" if value(QueueAttributeName::SqsManagedSseEnabled) == "true" => "SSE-SQS",
@@ -48,15 +51,15 @@ pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Queue>> {
     }))
 }
 
-async fn url(aws: &Aws, names: &Names) -> anyhow::Result<Option<String>> {
-    let answer = aws.sqs.get_queue_url().queue_name(names.queue()).send().await;
+async fn url(aws: &Aws, name: &str) -> anyhow::Result<Option<String>> {
+    let answer = aws.sqs.get_queue_url().queue_name(name).send().await;
     Ok(optional(answer, "sqs:GetQueueUrl", GONE)?.and_then(|answer| answer.queue_url))
 }
 
-async fn existing(aws: &Aws, names: &Names) -> anyhow::Result<String> {
-    url(aws, names)
+async fn existing(aws: &Aws, name: &str) -> anyhow::Result<String> {
+    url(aws, name)
         .await?
-        .with_context(|| format!("there is no queue {}; create it with `provision apply`", names.queue()))
+        .with_context(|| format!("there is no queue {name}; create it with `provision apply`"))
 }
 
 fn attributes(desired: &Queue) -> [(QueueAttributeName, String); 4] {
@@ -69,13 +72,8 @@ fn attributes(desired: &Queue) -> [(QueueAttributeName, String); 4] {
 }
 
 /// `progress` hears where a queue of this name was deleted so recently that SQS makes it wait.
-pub async fn create(
-    aws: &Aws,
-    names: &Names,
-    desired: &Queue,
-    progress: impl Fn(String),
-) -> anyhow::Result<()> {
-    let create = aws.sqs.create_queue().queue_name(names.queue());
+pub async fn create(aws: &Aws, name: &str, desired: &Queue, progress: impl Fn(String)) -> anyhow::Result<()> {
+    let create = aws.sqs.create_queue().queue_name(name);
     let create = create.set_attributes(Some(attributes(desired).into()));
     let create = create.set_tags(Some(desired.tags.clone().into_iter().collect()));
     let once = async |create: CreateQueueFluentBuilder| {
@@ -91,8 +89,8 @@ pub async fn create(
     answer.map(|_| ()).map_err(failed("sqs:CreateQueue"))
 }
 
-pub async fn update(aws: &Aws, names: &Names, live: &Queue, desired: &Queue) -> anyhow::Result<()> {
-    let (client, url) = (&aws.sqs, existing(aws, names).await?);
+pub async fn update(aws: &Aws, name: &str, live: &Queue, desired: &Queue) -> anyhow::Result<()> {
+    let (client, url) = (&aws.sqs, existing(aws, name).await?);
     let (set, unset) = tag_changes(&live.tags, &desired.tags);
     if !set.is_empty() {
         let call = client.tag_queue().queue_url(&url).set_tags(Some(set.into_iter().collect()));
@@ -117,11 +115,11 @@ pub async fn update(aws: &Aws, names: &Names, live: &Queue, desired: &Queue) -> 
 
 /// Waits until SQS says that it is gone, which takes up to a minute: who applied before that would
 /// find a queue that is about to vanish.
-pub async fn delete(aws: &Aws, names: &Names) -> anyhow::Result<()> {
-    let Some(found) = url(aws, names).await? else { return Ok(()) };
+pub async fn delete(aws: &Aws, name: &str) -> anyhow::Result<()> {
+    let Some(found) = url(aws, name).await? else { return Ok(()) };
     optional(aws.sqs.delete_queue().queue_url(found).send().await, "sqs:DeleteQueue", GONE)?;
-    wait(&format!("the deletion of the queue {}", names.queue()), async || {
-        Ok(url(aws, names).await?.is_none().then_some(()))
+    wait(&format!("the deletion of the queue {name}"), async || {
+        Ok(url(aws, name).await?.is_none().then_some(()))
     })
     .await
 }
@@ -130,8 +128,8 @@ pub async fn delete(aws: &Aws, names: &Names) -> anyhow::Result<()> {
 ///
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>:
 /// approximate, and right a minute after the last message came.
-pub async fn count(aws: &Aws, names: &Names) -> anyhow::Result<Option<u64>> {
-    let Some(url) = url(aws, names).await? else { return Ok(None) };
+pub async fn count(aws: &Aws, name: &str) -> anyhow::Result<Option<u64>> {
+    let Some(url) = url(aws, name).await? else { return Ok(None) };
     let counted = [
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -159,12 +157,12 @@ pub struct Open {
 }
 
 impl Open {
-    pub async fn new(aws: &Aws, names: &Names) -> anyhow::Result<Open> {
-        Ok(Open { client: aws.sqs.clone(), url: existing(aws, names).await? })
+    pub async fn new(aws: &Aws, name: &str) -> anyhow::Result<Open> {
+        Ok(Open { client: aws.sqs.clone(), url: existing(aws, name).await? })
     }
 
     /// Ten messages at most, hidden from others for `seconds`. Asked of all of SQS's servers, so an
-    /// empty answer means that none is visible.
+    /// empty list means that none is visible.
     pub async fn receive(&self, seconds: i32) -> anyhow::Result<Vec<Message>> {
         let receive = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
         let receive = receive.visibility_timeout(seconds).wait_time_seconds(1);

@@ -4,8 +4,9 @@ use anyhow::Context;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::SdkError;
 
-use super::{failed, proxy};
-use crate::stack::Place;
+use super::failure::failed;
+use super::proxy;
+use crate::stack::place::Place;
 
 /// The place, and the caller's ARN.
 ///

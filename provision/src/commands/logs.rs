@@ -7,12 +7,11 @@ use std::time::Duration;
 use contract::Function;
 use jiff::Timestamp;
 
-use super::existing;
 use crate::aws::logs;
 use crate::cli::Common;
 use crate::interrupt::Orderly;
 use crate::report;
-use crate::stack::Names;
+use crate::session::Existing;
 
 /// Between two looks. CloudWatch shows a line some seconds after it was written, and takes five looks
 /// a second from all of the account.
@@ -22,14 +21,13 @@ const LATE: Duration = Duration::from_secs(30);
 /// Lines that are remembered so as not to be shown twice: more than arrive within [`LATE`].
 const REMEMBERED: usize = 10_000;
 
-pub async fn logs(
+pub async fn run(
     common: &Common,
     function: Function,
     follow: bool,
     since: Duration,
 ) -> anyhow::Result<ExitCode> {
-    let (_, aws, record) = existing(common).await?;
-    let names = Names::new(&record.env, &record.region, &record.suffix);
+    let Existing { aws, names, .. } = Existing::open(common).await?;
     let group = names.log_group(function);
     let mut shown: VecDeque<(String, String)> = VecDeque::new();
     // To stop is how it is meant to end.

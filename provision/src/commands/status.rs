@@ -6,21 +6,21 @@ use std::time::Instant;
 
 use contract::path;
 
-use super::existing;
 use crate::aws::{Aws, cloudwatch, dynamodb, http, lambda, sqs};
 use crate::cli::Common;
-use crate::live::{self, Known};
+use crate::live::{self, Known, Suffix};
 use crate::outputs::Outputs;
 use crate::report::{self, Row};
+use crate::session::Existing;
 use crate::settings::Auth;
-use crate::stack::{Id, Names};
+use crate::stack::id::Id;
+use crate::stack::place::Names;
 
 /// Exits with 1 where something is missing, sick, or raises an alarm.
-pub async fn status(common: &Common) -> anyhow::Result<ExitCode> {
-    let (settings, aws, record) = existing(common).await?;
-    let names = Names::new(&record.env, &record.region, &record.suffix);
+pub async fn run(common: &Common) -> anyhow::Result<ExitCode> {
+    let Existing { settings, aws, record, names, .. } = Existing::open(common).await?;
     let outputs = Outputs::new(&record, aws.endpoint.as_deref());
-    let known = Known { api: record.api_id.as_deref(), bucket: true, code: &BTreeMap::new() };
+    let known = Known { api: record.api_id.as_deref(), suffix: Suffix::Known, code: &BTreeMap::new() };
     // What says more of itself than that it is there is asked for that, and not read twice.
     let special =
         |id: &Id| matches!(id, Id::Image(_) | Id::Function(_) | Id::Table | Id::Queue | Id::Api | Id::Alarms);
@@ -47,9 +47,10 @@ async fn special_rows(aws: &Aws, names: &Names, outputs: &Outputs) -> anyhow::Re
     let functions = contract::Function::ALL.map(async |function| {
         anyhow::Ok(Row::of(Id::Function(function), lambda::health(aws, names, function).await?))
     });
+    let (table, queue) = (names.table(), names.queue());
     let (table, queue, functions, raised, api) = tokio::try_join!(
-        dynamodb::health(aws, names),
-        sqs::count(aws, names),
+        dynamodb::health(aws, &table),
+        sqs::count(aws, &queue),
         futures_util::future::try_join_all(functions),
         cloudwatch::raised(aws, names),
         async { anyhow::Ok(api(outputs).await) },
@@ -71,7 +72,7 @@ async fn special_rows(aws: &Aws, names: &Names, outputs: &Outputs) -> anyhow::Re
     Ok(rows)
 }
 
-/// Of the queue of what `process` failed at, how much lies there.
+/// How many events lie in the queue of what `process` failed at, and whether that is well.
 fn waiting(messages: u64) -> (String, bool) {
     match messages {
         0 => ("empty".to_owned(), true),
@@ -80,7 +81,7 @@ fn waiting(messages: u64) -> (String, bool) {
     }
 }
 
-/// Asked for a list as anyone may ask, so without the key; to be refused is an answer too.
+/// Asks for a list as anyone may ask, so without the key. To be refused shows that the API is there, too.
 async fn api(outputs: &Outputs) -> Option<(String, bool)> {
     let url = format!("{}{}?limit=1", outputs.api_url.as_deref()?, path::LIST);
     let start = Instant::now();

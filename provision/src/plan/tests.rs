@@ -8,8 +8,10 @@ use proptest::sample::{Index, subsequence};
 
 use super::*;
 use crate::settings::{self, Package};
-use crate::stack::resource::{Code, Tags};
-use crate::stack::{self, Place};
+use crate::stack;
+use crate::stack::place::Place;
+use crate::stack::resource::Tags;
+use crate::stack::resource::lambda::Code;
 
 fn names() -> Names {
     Names::new("default", "eu-west-1", "abcd1234")
@@ -180,7 +182,7 @@ fn a_matching_world_plans_nothing() {
 #[test]
 fn a_change_names_its_field_from_and_to() {
     let (desired, mut live) = (stack(Package::Image, 512), stack(Package::Image, 512));
-    let Some(Resource::Function(function)) = live.get_mut(&Id::Function(Function::List)) else { panic!() };
+    let Some(Resource::Function(_, function)) = live.get_mut(&Id::Function(Function::List)) else { panic!() };
     function.configuration.memory = 128;
     function.configuration.environment.insert("EXTRA".to_owned(), "1".to_owned());
     let plan = plan(&desired, &live, &names()).unwrap();
@@ -222,7 +224,7 @@ fn a_resource_without_our_tag_is_refused_by_name() {
     let mut live = desired.clone();
     let Some(Resource::Table(table)) = live.get_mut(&Id::Table) else { panic!() };
     table.tags = Tags::new();
-    let Some(Resource::Role(role)) = live.get_mut(&Id::Role(Function::List)) else { panic!() };
+    let Some(Resource::Role(_, role)) = live.get_mut(&Id::Role(Function::List)) else { panic!() };
     role.tags.insert(STACK_TAG.to_owned(), "cloudpix-other".to_owned());
     for goal in [desired, Stack::new()] {
         let refusals = plan(&goal, &live, &names()).unwrap_err();
@@ -248,7 +250,7 @@ fn a_table_is_never_replaced() {
 fn a_bucket_that_could_not_be_tagged_yet_is_ours_by_its_drawn_suffix() {
     let desired = stack(Package::Image, 512);
     let mut live = desired.clone();
-    live.insert(Id::Bucket, Resource::Bucket(stack::resource::Bucket::default()));
+    live.insert(Id::Bucket, Resource::Bucket(stack::resource::storage::Bucket::default()));
     let plan = plan(&desired, &live, &names()).unwrap();
     assert!(matches!(&plan.steps[..], [Step { id: Id::Bucket, action: Action::Update { .. } }]));
 }
@@ -260,7 +262,7 @@ fn adopting_tags_what_is_nobodys_and_refuses_what_is_anothers() {
         let resource = live.get_mut(&id).expect("it is part of every stack");
         match resource {
             Resource::Table(table) => table.tags = tags,
-            Resource::LogGroup(group) => group.tags = tags,
+            Resource::LogGroup(_, group) => group.tags = tags,
             other => panic!("{other:?}"),
         }
     };
@@ -283,7 +285,7 @@ fn a_function_that_was_stopped_by_hand_stays_stopped() {
     let desired = stack(Package::Zip, 512);
     for (by_hand, steps) in [(0, 0), (5, 1)] {
         let (mut wanted, mut live) = (desired.clone(), desired.clone());
-        let Some(Resource::Function(is)) = live.get_mut(&Id::Function(Function::Process)) else {
+        let Some(Resource::Function(_, is)) = live.get_mut(&Id::Function(Function::Process)) else {
             panic!("it is part of every stack")
         };
         is.concurrency = Some(by_hand);

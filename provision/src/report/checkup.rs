@@ -6,7 +6,7 @@ use console::style;
 use serde_json::{Value, json};
 
 use super::out;
-use crate::doctor::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 
 /// Whether nothing is wrong.
 pub fn checkup(findings: &[Finding], json: bool) -> anyhow::Result<bool> {

@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use contract::Function;
 use serde_json::{Map, Value, json};
 
-use super::{done_json, out, talk};
+use super::outcome::done_json;
+use super::{out, talk};
 use crate::apply::Done;
 use crate::aws::lambda::{Note, Version};
 use crate::plan::Plan;
-use crate::stack::Names;
+use crate::stack::place::Names;
 
 /// `tried`: of each function that had a new version, its number.
 pub fn deployed(

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{out, talk};
-use crate::stack::Names;
+use crate::stack::place::Names;
 use crate::{backfill, redrive, reindex};
 
 /// A line for each thousand objects: a large bucket takes a while.

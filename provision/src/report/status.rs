@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{KIND, heading, out};
 use crate::aws::cloudwatch::Hour;
-use crate::stack::{Id, Names, Place};
+use crate::stack::id::Id;
+use crate::stack::place::{Names, Place};
 
 /// A resource, and how it is.
 pub struct Row {
@@ -26,7 +27,7 @@ impl Row {
     }
 }
 
-/// Answers whether all is well.
+/// Shows the health of a stack, and returns whether all is well.
 pub fn status(
     rows: &[Row],
     hours: &BTreeMap<Function, Hour>,

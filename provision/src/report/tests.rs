@@ -1,10 +1,21 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use console::measure_text_width;
 use insta::assert_snapshot;
 
+use super::outcome::done_json;
+use super::plan::{plan_json, plan_text};
 use super::*;
+use crate::apply::{Done, Event};
 use crate::aws::cloudwatch::Hour;
-use crate::stack::resource::{ApiKey, LogGroup, Resource, Tags};
+use crate::plan::{Action, Change, Plan, Step};
+use crate::stack::id::Id;
+use crate::stack::resource::api::ApiKey;
+use crate::stack::resource::watch::LogGroup;
+use crate::stack::resource::{Resource, Tags};
 use contract::Function;
+use serde_json::{Value, json};
 
 fn place() -> Place {
     let (partition, account, region) = ("aws".into(), "123456789012".into(), "eu-west-1".into());
@@ -15,8 +26,8 @@ fn names() -> Names {
     Names::new("staging", "eu-west-1", "abcd1234")
 }
 
-fn log_group(retention: Option<i32>) -> Resource {
-    Resource::LogGroup(LogGroup { tags: Tags::new(), retention })
+fn log_group(function: Function, retention: Option<i32>) -> Resource {
+    Resource::LogGroup(function, LogGroup { tags: Tags::new(), retention })
 }
 
 fn a_plan() -> Plan {
@@ -26,11 +37,18 @@ fn a_plan() -> Plan {
         change("tags.cloudpix:env", "写真".into(), "staging".into()),
         change("policy", json!({"a long": "value ".repeat(20)}), Value::Null),
     ];
-    let update = Action::Update { live: log_group(None), desired: log_group(Some(30)), changes };
+    let update = Action::Update {
+        live: log_group(Function::List, None),
+        desired: log_group(Function::List, Some(30)),
+        changes,
+    };
     let key = Resource::ApiKey(ApiKey { tags: Tags::new(), enabled: true });
     Plan {
         steps: vec![
-            Step { id: Id::LogGroup(Function::Upload), action: Action::Create(log_group(Some(30))) },
+            Step {
+                id: Id::LogGroup(Function::Upload),
+                action: Action::Create(log_group(Function::Upload, Some(30))),
+            },
             Step { id: Id::LogGroup(Function::List), action: update },
             Step { id: Id::ApiKey, action: Action::Delete(key) },
         ],
@@ -64,12 +82,15 @@ fn a_plan_as_json_has_every_field_whole() {
 
 #[test]
 fn the_outputs_hold_no_key_that_was_not_asked_for() {
-    let record = crate::state::Record::new("staging", &place(), "abcd1234".to_owned());
-    assert_snapshot!(outputs_text(&Outputs::new(&record, None)), @r"
+    let record = crate::state::StackRecord::new("staging", &place(), "abcd1234".to_owned());
+    let outputs = Outputs::new(&record, None);
+    let functions: Vec<String> = outputs.functions.values().cloned().collect();
+    assert!(functions.iter().any(|name| name == "cloudpix-staging-list"), "{functions:?}");
+    assert_snapshot!(outputs_text(&outputs).replace(&functions.join(", "), "(all)"), @r"
     API URL    (none yet)
     bucket     cloudpix-staging-images-abcd1234
     table      cloudpix-staging-metadata
-    functions  cloudpix-staging-list, cloudpix-staging-process, cloudpix-staging-upload
+    functions  (all)
     region     eu-west-1
     account    123456789012
     ");

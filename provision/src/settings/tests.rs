@@ -14,6 +14,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(settings.package, Package::Image);
     assert_eq!(settings.auth, Auth::ApiKey);
     assert_eq!(settings.functions[&Function::Upload].memory, 512);
+    assert_eq!(settings.thumbnails.format.name(), limits::DEFAULT_THUMBNAIL_FORMAT);
 }
 
 #[test]
@@ -55,12 +56,18 @@ fn no_function_has_a_share_of_its_own_unless_it_is_given_one() {
 fn an_unknown_key_is_refused_with_its_line_and_the_known_ones() {
     check_error("[defaults]\npackge = \"zip\"\n", &["line 2", "packge", "package"]);
     check_error("[env.a.upload]\nmemry = 1\n", &["line 2", "memry", "memory"]);
+    check_error("[defaults.uplaod]\nmemory = 1\n", &["line 1", "uplaod", "`quota`", "upload, list, process"]);
+    check_error("[default]\npackage = \"zip\"\n", &["line 1", "`default`", "defaults"]);
+    check_error("[defaults]\npackage = \"zip\"\n[env.a]\nquota.perod = 1\n", &["line 4", "perod", "period"]);
 }
 
 #[test]
 fn a_wrong_type_is_refused_with_its_line() {
     check_error("[defaults]\nmax-pixels = \"many\"\n", &["line 2", "max-pixels", "many"]);
     check_error("[defaults]\npackage = \"tar\"\n", &["line 2", "tar", "image"]);
+    check_error("[defaults]\nlist = 3\n", &["line 2", "integer `3`"]);
+    check_error("[defaults]\nenv = 3\n", &["line 2", "unknown field `env`"]);
+    check_error("[defaults]\nquota.requests = 3\n[env.default]\nquota = \"none\"\n", &["line 4", "none"]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! `[defaults.thumbnails]`: what the function `process` makes of each image.
 
 use anyhow::ensure;
+use contract::limits;
 use serde::Deserialize;
 
-use super::range;
+use super::check::range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -22,7 +23,8 @@ impl Format {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Thumbnails {
     /// Long edges in pixels, ascending, each once.
     pub sizes: Vec<u32>,
@@ -31,21 +33,12 @@ pub struct Thumbnails {
     pub quality: u8,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Layer {
-    sizes: Option<Vec<u32>>,
-    format: Option<Format>,
-    quality: Option<u8>,
-}
-
-impl Layer {
-    /// What this layer says, then what `base` does, then the defaults.
-    pub(super) fn or(self, base: Layer) -> Thumbnails {
+impl Default for Thumbnails {
+    fn default() -> Thumbnails {
         Thumbnails {
-            sizes: self.sizes.or(base.sizes).unwrap_or_else(|| vec![160, 480, 1280]),
-            format: self.format.or(base.format).unwrap_or(Format::Webp),
-            quality: self.quality.or(base.quality).unwrap_or(78),
+            sizes: limits::DEFAULT_THUMBNAIL_SIZES.to_vec(),
+            format: Format::Webp,
+            quality: limits::DEFAULT_THUMBNAIL_QUALITY,
         }
     }
 }
@@ -54,12 +47,12 @@ impl Thumbnails {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let Thumbnails { sizes, quality, .. } = self;
         ensure!(
-            (1..=8).contains(&sizes.len()) && sizes.is_sorted_by(|a, b| a < b),
+            limits::THUMBNAIL_COUNT.contains(&sizes.len()) && sizes.is_sorted_by(|a, b| a < b),
             "thumbnails.sizes = {sizes:?}: must be one to eight long edges in pixels, ascending, each once"
         );
         for size in sizes {
-            range("thumbnails.sizes", *size, 16, 4096)?;
+            range("thumbnails.sizes", *size, limits::THUMBNAIL_SIZE)?;
         }
-        range("thumbnails.quality", *quality, 1, 100)
+        range("thumbnails.quality", *quality, limits::THUMBNAIL_QUALITY)
     }
 }

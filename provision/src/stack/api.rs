@@ -1,4 +1,4 @@
-//! The REST API: its methods, its own error answers, and who may call the functions.
+//! The REST API: its methods, its own error responses, and who may call the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use contract::{Function, ROUTES, Route};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::resource::{AccessLog, Api, GatewayResponse, Integration, Method};
-use super::{API_ID, LIVE, Names, Place, STAGE};
+use super::place::{API_ID, LIVE, Names, Place, STAGE};
+use super::resource::api::{AccessLog, Api, GatewayResponse, Integration, Method};
 use crate::settings::{Auth, Settings};
 
 pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {
@@ -65,7 +65,7 @@ pub(super) fn access_log(settings: &Settings, place: &Place, names: &Names) -> A
         ("functionMs", "integrationLatency"),
         ("error", "error.responseType"),
     ];
-    if settings.watch.tracing {
+    if settings.tracing {
         fields.push(("trace", "xrayTraceId"));
     }
     let field = |(name, variable)| format!("\"{name}\":\"$context.{variable}\"");

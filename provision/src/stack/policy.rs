@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use contract::Function;
 use serde_json::{Value, json};
 
-use super::resource::{Permission, Role};
-use super::{Names, PULL_STATEMENT, Place, api};
+use super::api;
+use super::function::{Right, Target, Trigger, profile};
+use super::place::{Names, PULL_STATEMENT, Place};
+use super::resource::lambda::{Permission, Role};
 use crate::settings::Settings;
 
 pub fn role_arn(place: &Place, names: &Names, function: Function) -> String {
@@ -20,8 +22,8 @@ pub(super) fn role(settings: &Settings, place: &Place, names: &Names, function: 
         "Action": "sts:AssumeRole",
     }]});
     let mut statements = vec![logs(place, names, function)];
-    statements.extend(data(place, names, function));
-    if settings.watch.tracing {
+    statements.extend(profile(function).rights.iter().map(|right| data(place, names, right)));
+    if settings.tracing {
         // X-Ray has no resources to name.
         // <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>
         let traces = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
@@ -40,53 +42,33 @@ fn logs(place: &Place, names: &Names, function: Function) -> Value {
     allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], &[group, streams])
 }
 
-fn data(place: &Place, names: &Names, function: Function) -> Vec<Value> {
-    let table = place.arn("dynamodb", &format!("table/{}", names.table()));
-    let bucket = bucket_arn(place, &names.bucket);
-    let objects = format!("{bucket}/{}*", contract::UPLOADS_PREFIX);
-    let thumbnails = format!("{bucket}/{}*", contract::THUMBNAILS_PREFIX);
+fn data(place: &Place, names: &Names, Right { sid, actions, on }: &Right) -> Value {
+    let resources: Vec<String> = on.iter().flat_map(|target| arns(place, names, *target)).collect();
+    let mut statement = allow(sid, actions, &resources);
     // The ARN of a bucket names no account, as those of the rest do. Where ours was deleted and somebody else
     // took its name, images must not go to theirs. Links are signed by the role, so they are bound too.
     // <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceaccount>
-    let own = |sid, actions: &[&str], resources: &[String]| {
-        let mut statement = allow(sid, actions, resources);
+    if on.iter().any(|target| matches!(target, Target::Images | Target::Thumbnails | Target::Bucket)) {
         statement["Condition"] = json!({"StringEquals": {"aws:ResourceAccount": place.account}});
-        statement
-    };
-    match function {
-        Function::Upload => vec![
-            own("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[objects]),
-            own("Thumbnails", &["s3:DeleteObject"], &[thumbnails]),
-            allow("Records", &RECORDS, &[table]),
-        ],
-        Function::List => {
-            let indexes = [contract::index::OWNER, contract::index::UPLOAD_DATE];
-            let indexes = indexes.map(|index| format!("{table}/index/{index}"));
-            vec![
-                allow("Pages", &["dynamodb:Query"], &indexes),
-                allow("Records", &["dynamodb:GetItem"], &[table]),
-                own("Downloads", &["s3:GetObject"], &[objects, thumbnails]),
-            ]
-        }
-        Function::Process => vec![
-            own(
-                "Objects",
-                &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
-                &[objects],
-            ),
-            own("Thumbnails", &["s3:PutObject", "s3:DeleteObject"], &[thumbnails]),
-            // Without it S3 answers 403 for an object that is gone, as if it might be there. A condition on
-            // the prefix would never hold: GetObject brings none.
-            // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
-            own("Missing", &["s3:ListBucket"], &[bucket]),
-            allow("Records", &RECORDS, &[table]),
-            allow("DeadLetters", &["sqs:SendMessage"], &[queue_arn(place, names)]),
-        ],
     }
+    statement
 }
 
-const RECORDS: [&str; 4] =
-    ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
+fn arns(place: &Place, names: &Names, target: Target) -> Vec<String> {
+    let bucket = bucket_arn(place, &names.bucket);
+    let table = place.arn("dynamodb", &format!("table/{}", names.table()));
+    match target {
+        Target::Images => vec![format!("{bucket}/{}*", contract::UPLOADS_PREFIX)],
+        Target::Thumbnails => vec![format!("{bucket}/{}*", contract::THUMBNAILS_PREFIX)],
+        Target::Bucket => vec![bucket],
+        Target::Table => vec![table],
+        Target::Indexes => {
+            let indexes = [contract::index::OWNER, contract::index::UPLOAD_DATE];
+            indexes.map(|index| format!("{table}/index/{index}")).to_vec()
+        }
+        Target::DeadLetters => vec![queue_arn(place, names)],
+    }
+}
 
 fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Value {
     json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources})
@@ -98,11 +80,11 @@ pub fn queue_arn(place: &Place, names: &Names) -> String {
 
 /// Who may call the function's alias.
 pub(super) fn permission(place: &Place, names: &Names, function: Function) -> Permission {
-    let callers = match function {
-        Function::Process => {
+    let callers = match profile(function).trigger {
+        Trigger::Objects => {
             BTreeMap::from([("CloudpixObjects".to_owned(), bucket_arn(place, &names.bucket))])
         }
-        function => api::callers(place, function),
+        Trigger::Requests => api::callers(place, function),
     };
     Permission { callers, unqualified: BTreeMap::new() }
 }

@@ -1,11 +1,12 @@
-//! Where images, records and what could not be done are kept, and what a new object starts.
+//! The bucket, the table, the dead-letter queue, and the notification of new objects.
 
 use std::collections::BTreeMap;
 
 use contract::Function;
 
-use super::resource::{Bucket, CorsRule, Index, LifecycleRule, Notification, Queue, Table};
-use super::{LIVE, Names, Place, policy};
+use super::place::{LIVE, Names, Place};
+use super::policy;
+use super::resource::storage::{Bucket, CorsRule, Index, LifecycleRule, Notification, Queue, Table};
 use crate::settings::Settings;
 
 pub(super) fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucket {

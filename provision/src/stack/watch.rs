@@ -1,41 +1,21 @@
-//! Who watches over the stack: CloudWatch's alarms, and a dashboard to look at.
+//! What watches over the stack: CloudWatch's alarms, and a dashboard to look at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::Function;
 use serde_json::{Value, json};
 
-use super::resource::{Alarm, Alarms, Dashboard};
-use super::{Names, Place, STAGE};
+use super::function::{Trouble, profile, takers};
+use super::place::{Names, Place, STAGE};
+use super::resource::watch::{Alarm, Alarms, Dashboard};
 use crate::settings;
 
-/// What there may be an alarm about. Nobody waits for `process`, so it may be as slow as it must be.
-fn of_function(function: Function) -> &'static [&'static str] {
-    match function {
-        Function::Upload | Function::List => &["errors", "throttles", "slow"],
-        Function::Process => &["errors", "throttles"],
-    }
-}
-
-/// The functions that images come in by: in a request, and past the API.
-const TAKE_IN: [Function; 2] = [Function::Upload, Function::Process];
-
-impl Names {
-    /// Of every alarm that the stack can have.
-    pub fn alarms(&self) -> Vec<String> {
-        let of_each = Function::ALL.into_iter().flat_map(|function| {
-            of_function(function).iter().map(move |what| format!("{}-{what}", self.function(function)))
-        });
-        of_each.chain([self.api_alarm(), self.queue()]).chain(TAKE_IN.map(|f| self.bytes_alarm(f))).collect()
-    }
-
-    fn bytes_alarm(&self, function: Function) -> String {
-        format!("{}-bytes", self.function(function))
-    }
-
-    fn api_alarm(&self) -> String {
-        format!("{}-api-errors", self.stack)
-    }
+/// How many alarms there are by these settings. Each of them costs money beyond ten in an account, which are free.
+pub fn count_alarms(settings: &settings::Alarms) -> usize {
+    let of_functions: usize = Function::ALL.map(|function| profile(function).alarms.len()).iter().sum();
+    let on_bytes = if settings.uploaded_gb.is_some() { takers().count() } else { 0 };
+    // One of the API and one of the queue.
+    of_functions + 2 + on_bytes
 }
 
 /// One error of ours is one too many; a function that is slow may be so for ten minutes.
@@ -63,13 +43,14 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
     for function in Function::ALL {
         let whose = [("FunctionName", names.function(function))];
         let slow = f64::from(settings.latency_ms);
-        let possible = [
-            alarm("AWS/Lambda", "Errors", &whose, "Sum", 1.0, 1),
-            alarm("AWS/Lambda", "Throttles", &whose, "Sum", 1.0, 1),
-            alarm("AWS/Lambda", "Duration", &whose, "p99", slow, 2),
-        ];
-        let name = |what: &&str| format!("{}-{what}", names.function(function));
-        alarms.extend(of_function(function).iter().map(name).zip(possible));
+        alarms.extend(profile(function).alarms.iter().map(|&trouble| {
+            let alarm = match trouble {
+                Trouble::Errors => alarm("AWS/Lambda", "Errors", &whose, "Sum", 1.0, 1),
+                Trouble::Throttles => alarm("AWS/Lambda", "Throttles", &whose, "Sum", 1.0, 1),
+                Trouble::Slow => alarm("AWS/Lambda", "Duration", &whose, "p99", slow, 2),
+            };
+            (names.alarm(function, trouble), alarm)
+        }));
     }
     let api = [("ApiName", names.stack.clone()), ("Stage", STAGE.to_owned())];
     alarms.insert(names.api_alarm(), alarm("AWS/ApiGateway", "5XXError", &api, "Sum", 1.0, 1));
@@ -78,7 +59,7 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
     let waiting = alarm("AWS/SQS", "ApproximateNumberOfMessagesVisible", &queue, "Maximum", 1.0, 1);
     alarms.insert(names.queue(), waiting);
     if let Some(gb) = settings.uploaded_gb {
-        for function in TAKE_IN {
+        for function in takers() {
             let whose = [("FunctionName", names.function(function))];
             // It is our own metric, from the line that the function logs of each image.
             let hourly = alarm("CloudPix", "UploadedBytes", &whose, "Sum", f64::from(gb) * 1e9, 1);
@@ -137,7 +118,7 @@ mod tests {
     #[test]
     fn every_alarm_has_a_name_that_is_looked_for() {
         let names = Names::new("staging", "eu-west-1", "ab12");
-        let settings = settings::Alarms { topic: None, latency_ms: 3000, uploaded_gb: Some(5) };
+        let settings = settings::Alarms { uploaded_gb: Some(5), ..settings::Alarms::default() };
         let all = alarms(&settings, &names).alarms;
         let bytes = &all["cloudpix-staging-process-bytes"];
         assert_eq!((bytes.at_least, bytes.period, bytes.periods), (5e9, 3600, 1));
@@ -145,9 +126,11 @@ mod tests {
         let mut sought = names.alarms();
         sought.sort();
         assert_eq!(made, sought);
-        // More than ten cost money, so the two on bytes have to be asked for:
+        assert_eq!(made.len(), count_alarms(&settings), "{made:?}");
+        // More than ten cost money, so those on bytes have to be asked for:
         // <https://aws.amazon.com/cloudwatch/pricing/>.
         let settings = settings::Alarms { uploaded_gb: None, ..settings };
-        assert_eq!((made.len(), alarms(&settings, &names).alarms.len()), (12, 10), "{made:?}");
+        let fewer = alarms(&settings, &names).alarms.len();
+        assert_eq!((fewer, made.len()), (count_alarms(&settings), fewer + takers().count()));
     }
 }

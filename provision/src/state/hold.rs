@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as Turn, watch};
 use tokio::time::{sleep, timeout};
@@ -18,6 +18,9 @@ const RENEWAL: Duration = Duration::from_secs(5);
 /// For so long after a sign of life, the lock is known to be ours. It leaves time before `PATIENCE`, the
 /// other side's, for what is then begun.
 const FRESH: Duration = Duration::from_secs(12);
+
+/// Tries of a renewal, each of which finds an earlier one that had got lost.
+const TRIES: usize = 3;
 
 /// What is in the file of a lock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,33 +114,43 @@ impl Hold {
     pub(super) async fn keep(&self) {
         while self.lost.borrow().is_none() {
             sleep(RENEWAL).await;
-            // Where AWS is away, or an answer does not come, the next time may go well. On a slow line that something
-            // large is being sent on, an answer takes long.
+            // Where AWS is away, or a response does not come, the next time may go well. On a slow line that something
+            // large is being sent on, a response takes long.
             let _ = timeout(FRESH, self.renew()).await;
         }
     }
 
+    /// Shows a sign of life, or finds that the lock is lost.
+    ///
+    /// Where S3 refuses it because of an earlier one, whose response never came, nothing is known of when S3 took
+    /// that: it may have been long ago. So another sign is sent on top of it, and only one that S3 takes counts, from
+    /// the moment before it was sent.
     async fn renew(&self) -> anyhow::Result<()> {
         let mut shown = self.shown.lock().await;
-        let sent = Moment::now();
-        shown.claim.renewal += 1;
-        let only = Condition::Unchanged(shown.etag.clone());
-        let etag = match self.folder.put(&self.name, shown.claim.bytes()?, &only).await? {
-            Some(etag) => etag,
-            None => match self.find(&shown.claim).await? {
-                Ok(etag) => etag,
+        for _ in 0..TRIES {
+            let sent = Moment::now();
+            shown.claim.renewal += 1;
+            let only = Condition::Unchanged(shown.etag.clone());
+            if let Some(etag) = self.folder.put(&self.name, shown.claim.bytes()?, &only).await? {
+                shown.etag = etag;
+                *self.at.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+                return Ok(());
+            }
+            match self.find(&shown.claim).await? {
+                Ok(etag) => shown.etag = etag,
                 Err(lost) => {
                     self.lost.send_replace(Some(lost));
                     return Ok(());
                 }
-            },
-        };
-        shown.etag = etag;
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = sent;
-        Ok(())
+            }
+        }
+        bail!(
+            "cannot renew the lock {}: an earlier renewal gets in the way each time",
+            self.folder.url(&self.name)
+        )
     }
 
-    /// The entity tag of what is there, if that is an earlier sign of life of this run, whose answer it
+    /// The entity tag of what is there, if that is an earlier sign of life of this run, whose response it
     /// never got.
     async fn find(&self, claim: &Claim) -> anyhow::Result<Result<String, Lost>> {
         let found = self.folder.get(&self.name).await?;
@@ -185,7 +198,7 @@ impl Hold {
         }
         let mut shown = self.shown.lock().await;
         while !self.folder.delete(&self.name, &shown.etag).await? {
-            // A sign of life may have got there whose answer was not waited for.
+            // A sign of life may have got there whose response was not waited for.
             match self.find(&shown.claim).await? {
                 Ok(etag) if etag != shown.etag => shown.etag = etag,
                 _ => break,
@@ -208,6 +221,7 @@ impl Sent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::s3::shared::fake;
 
     #[test]
     fn a_moment_is_as_old_as_the_older_of_two_clocks_says() {
@@ -217,6 +231,30 @@ mod tests {
         let set_back = Moment(Instant::now(), SystemTime::now() + hour);
         assert_eq!(set_back.age(), Duration::MAX);
         assert!(Moment::now().age() < FRESH);
+    }
+
+    /// A renewal whose response never came is in the way of the next one. When S3 took it is not known.
+    #[tokio::test]
+    async fn a_sign_of_life_counts_from_before_it_was_sent_and_only_if_s3_took_it() {
+        let long_ago = || {
+            let (instant, time) = (Instant::now(), SystemTime::now());
+            Sent(Moment(instant, time - Duration::from_hours(1)))
+        };
+        let age = |hold: &Hold| hold.at.lock().unwrap().age();
+        for takes_more in [true, false] {
+            let bucket = fake::Bucket::default();
+            let claim = Claim::new();
+            bucket.put("default.lock", &Claim { renewal: 7, ..claim.clone() }.bytes().unwrap());
+            let folder = bucket.folder();
+            let hold =
+                Hold::new(folder, "default.lock".to_owned(), claim, "\"before\"".to_owned(), long_ago());
+            bucket.fail_from_put(if takes_more { usize::MAX } else { 1 });
+            let renewed = hold.renew().await;
+            assert_eq!(renewed.is_ok(), takes_more, "{renewed:?}");
+            assert_eq!(age(&hold) < FRESH, takes_more, "an old sign of life was taken for a new one");
+            assert_eq!(bucket.puts(), 2, "the second is on top of the one that was found");
+            assert!(hold.refuse_lost().is_ok());
+        }
     }
 
     #[test]

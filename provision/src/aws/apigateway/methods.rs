@@ -9,11 +9,12 @@ use aws_sdk_apigateway::types::{IntegrationType, Method as AwsMethod, Resource};
 use futures_util::{TryStreamExt, stream};
 
 use super::{ABREAST, GONE, NOT_YET, made};
-use crate::aws::{failed, optional, retry};
-use crate::stack::Place;
-use crate::stack::resource::{Api, Integration, Method};
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::retry;
+use crate::stack::place::Place;
+use crate::stack::resource::api::{Api, Integration, Method};
 
-/// Of a preflight, the status that the mock integration answers.
+/// The status that the mock integration gives a preflight.
 const NO_CONTENT: &str = "204";
 const HEADER: &str = "method.response.header.";
 

@@ -12,8 +12,9 @@ use image::moment::rfc3339;
 use image::record::Record;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::aws::{Aws, failed, jittered, optional, pauses};
-use crate::stack::Names;
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::{jittered, pauses};
 
 /// Keys of one `BatchGetItem`:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
@@ -32,8 +33,9 @@ pub enum Standing {
     Undone,
 }
 
-/// Of these images, those that have a record. Read consistently: what was done a moment ago is done.
-pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result<BTreeMap<String, Standing>> {
+/// How far `process` is with each of these images that has a record. The read is consistent: what was done a moment
+/// ago is done.
+pub async fn standings(aws: &Aws, table: &str, ids: &[&str]) -> anyhow::Result<BTreeMap<String, Standing>> {
     let mut standings = BTreeMap::new();
     // An empty string is no key, and no key may be asked for twice at once.
     let mut ids: Vec<&str> = ids.iter().copied().filter(|id| !id.is_empty()).collect();
@@ -48,7 +50,7 @@ pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result
             .expression_attribute_names("#id", IMAGE_ID)
             .expression_attribute_names("#status", IMAGE_STATUS)
             .expression_attribute_names("#thumbnails", THUMBNAILS);
-        let mut wanted = HashMap::from([(names.table(), keys.build()?)]);
+        let mut wanted = HashMap::from([(table.to_owned(), keys.build()?)]);
         let mut pauses = pauses();
         loop {
             let get = aws.dynamodb.batch_get_item().set_request_items(Some(wanted));
@@ -78,10 +80,10 @@ pub async fn standings(aws: &Aws, names: &Names, ids: &[&str]) -> anyhow::Result
 /// itself may be gone already.
 pub async fn page_of_deletions(
     aws: &Aws,
-    names: &Names,
+    table: &str,
     start: Option<HashMap<String, AttributeValue>>,
 ) -> anyhow::Result<(Vec<String>, Option<HashMap<String, AttributeValue>>)> {
-    let page = deletions(aws, names).set_exclusive_start_key(start).send().await;
+    let page = deletions(aws, table).set_exclusive_start_key(start).send().await;
     let page = page.map_err(failed("dynamodb:Query"))?;
     let key = |item: HashMap<String, AttributeValue>| item.get(S3_OBJECT_KEY)?.as_s().ok().cloned();
     let keys = page.items.unwrap_or_default().into_iter().filter_map(key);
@@ -90,17 +92,17 @@ pub async fn page_of_deletions(
 
 /// How many deletions broke off, or of very many the first thousands; nothing where that cannot be asked
 /// because the index is not there or not ready, or the caller's policy is one of before.
-pub(super) async fn count_of_deletions(aws: &Aws, names: &Names) -> anyhow::Result<Option<i32>> {
-    let count = deletions(aws, names).select(Select::Count).send().await;
+pub(super) async fn count_of_deletions(aws: &Aws, table: &str) -> anyhow::Result<Option<i32>> {
+    let count = deletions(aws, table).select(Select::Count).send().await;
     let refusals = &["ResourceNotFoundException", "ValidationException", "AccessDeniedException"];
     Ok(optional(count, "dynamodb:Query", refusals)?.map(|page| page.count))
 }
 
-fn deletions(aws: &Aws, names: &Names) -> QueryFluentBuilder {
+fn deletions(aws: &Aws, table: &str) -> QueryFluentBuilder {
     let before = rfc3339(Timestamp::now() - BROKEN_OFF);
     aws.dynamodb
         .query()
-        .table_name(names.table())
+        .table_name(table)
         .index_name(index::OWNER)
         .key_condition_expression("#owner = :nobody AND #order < :before")
         .expression_attribute_names("#owner", OWNER)
@@ -110,11 +112,12 @@ fn deletions(aws: &Aws, names: &Names) -> QueryFluentBuilder {
 }
 
 /// Writes an image's record where there is none, and returns whether it did.
-pub async fn put_if_absent(aws: &Aws, names: &Names, record: &Record) -> anyhow::Result<bool> {
+/// Writes an image's record where there is none, and returns whether it did.
+pub async fn put_if_absent(aws: &Aws, table: &str, record: &Record) -> anyhow::Result<bool> {
     let put = aws
         .dynamodb
         .put_item()
-        .table_name(names.table())
+        .table_name(table)
         .set_item(Some(item(record)))
         .condition_expression("attribute_not_exists(#id)")
         .expression_attribute_names("#id", IMAGE_ID);

@@ -11,10 +11,12 @@ use contract::Function;
 use futures_util::future::try_join_all;
 
 use super::{GONE, NOT_VISIBLE};
-use crate::aws::{Aws, failed, is, optional, retry, sending, wait};
-use crate::package::{Blob, Image as Packed, MANIFEST_TYPE};
-use crate::stack::Names;
-use crate::stack::resource::Image;
+use crate::aws::Aws;
+use crate::aws::failure::{failed, is, optional};
+use crate::aws::wait::{retry, sending, wait};
+use crate::package::container::{Blob, Container, MANIFEST_TYPE};
+use crate::stack::place::Names;
+use crate::stack::resource::lambda::ContainerImage;
 
 /// The image of that digest, where the repository has it.
 pub async fn read_image(
@@ -22,12 +24,12 @@ pub async fn read_image(
     names: &Names,
     function: Function,
     digest: &str,
-) -> anyhow::Result<Option<Image>> {
+) -> anyhow::Result<Option<ContainerImage>> {
     let id = ImageIdentifier::builder().image_digest(digest).build();
     let get = aws.ecr.batch_get_image().repository_name(names.function(function)).image_ids(id);
     let answer = optional(get.send().await, "ecr:BatchGetImage", GONE)?;
     let found = answer.and_then(|answer| answer.images?.into_iter().next());
-    Ok(found.map(|_| Image { digest: digest.to_owned() }))
+    Ok(found.map(|_| ContainerImage { digest: digest.to_owned() }))
 }
 
 /// Pushes what the repository lacks, the manifest last, and waits until the image can be read.
@@ -38,7 +40,7 @@ pub async fn push_image(
     aws: &Aws,
     names: &Names,
     function: Function,
-    image: &Packed,
+    image: &Container,
     progress: impl Fn(usize, usize),
 ) -> anyhow::Result<()> {
     let (client, repository) = (&aws.ecr, names.function(function));
@@ -162,7 +164,7 @@ async fn images(client: &Client, repository: &str) -> anyhow::Result<Vec<ImageDe
     images.map_err(failed("ecr:DescribeImages"))
 }
 
-/// Deletes the images that are in no `used` digest and older than the `live` one, and answers how many.
+/// Deletes the images that are in no `used` digest and older than the `live` one, and returns how many.
 ///
 /// What was pushed after the live one may be on its way to become it, from another machine.
 pub async fn prune_images(

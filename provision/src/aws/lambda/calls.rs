@@ -12,9 +12,11 @@ use contract::Function;
 use serde_json::Value;
 
 use super::{GONE, NOT_YET};
-use crate::aws::{Aws, failed, optional, retry, says};
-use crate::stack::resource::Permission;
-use crate::stack::{API_ID, LIVE, Names};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::{retry, says};
+use crate::stack::place::{API_ID, LIVE, Names};
+use crate::stack::resource::lambda::Permission;
 
 /// Lambda lets no function run longer than 15 minutes.
 const LONGEST: Duration = Duration::from_mins(16);
@@ -112,7 +114,7 @@ pub async fn set_permission(
             .set_source_account(is_bucket(caller).then(|| aws.place.account.clone()))
             .source_arn(caller.replace(API_ID, api));
         match retry(NOT_YET, async || add.clone().send().await).await {
-            // One that differs was removed, so this is ours: the answer to an earlier try got lost.
+            // One that differs was removed, so this is ours: the response to an earlier try got lost.
             Err(error) if says(&error, ("ResourceConflictException", "already exist")) => (),
             answer => answer.map(|_| ()).map_err(failed("lambda:AddPermission"))?,
         }
@@ -141,13 +143,13 @@ async fn remove_permission(
 /// What a function said of an event that somebody waited for.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// Its answer.
+    /// What it returned.
     Done(Value),
     /// It failed, with this message.
     Failed(String),
 }
 
-/// Has the function's alias do `event` now, and waits for its answer.
+/// Has the function's alias do `event` now, and waits for what it returns.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 pub async fn call(aws: &Aws, names: &Names, function: Function, event: &Value) -> anyhow::Result<Call> {
@@ -168,7 +170,7 @@ pub async fn call(aws: &Aws, names: &Names, function: Function, event: &Value) -
     })
 }
 
-/// Gives the function's alias an event to do when it can, and answers whether Lambda took it: not where
+/// Gives the function's alias an event to do when it can, and returns whether Lambda took it: not where
 /// it is no JSON.
 pub async fn send(aws: &Aws, names: &Names, function: Function, event: &str) -> anyhow::Result<bool> {
     let invoke = aws.lambda.invoke().function_name(names.function(function)).qualifier(LIVE);

@@ -11,9 +11,10 @@ use aws_sdk_s3::types::{
     NotificationConfigurationFilter, S3KeyFilter,
 };
 
-use crate::aws::{Aws, NotYet, failed, optional, retry, says};
-use crate::stack::Names;
-use crate::stack::resource::Notification;
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
+use crate::aws::wait::{NotYet, retry, says};
+use crate::stack::resource::storage::Notification;
 
 /// The id of ours.
 const ID: &str = "cloudpix-process";
@@ -26,13 +27,13 @@ const NOT_YET: &[NotYet] = &[
 /// What S3 says where two notifications would be about the same object.
 const OVERLAPS: NotYet = ("InvalidArgument", "overlap");
 
-pub async fn read(aws: &Aws, names: &Names) -> anyhow::Result<Option<Notification>> {
-    let all = all(&aws.s3, &names.bucket).await?;
+pub async fn read(aws: &Aws, bucket: &str) -> anyhow::Result<Option<Notification>> {
+    let all = all(&aws.s3, bucket).await?;
     let found = all.and_then(|all| all.lambda_function_configurations);
     Ok(found.unwrap_or_default().into_iter().find(is_ours).map(|found| {
         let rules = found.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules);
         let rule = |rule: FilterRule| {
-            // S3 answers `Prefix` for what was set as `prefix`.
+            // S3 sends `Prefix` for what was set as `prefix`.
             let name = rule.name.map(|name| name.as_str().to_lowercase());
             (name.unwrap_or_default(), rule.value.unwrap_or_default())
         };
@@ -57,7 +58,7 @@ async fn all(
 }
 
 /// Puts ours beside others'.
-pub async fn put(aws: &Aws, names: &Names, desired: &Notification) -> anyhow::Result<()> {
+pub async fn put(aws: &Aws, bucket: &str, desired: &Notification) -> anyhow::Result<()> {
     let rule = |(name, value): (&String, &String)| {
         FilterRule::builder().name(FilterRuleName::from(name.as_str())).value(value).build()
     };
@@ -68,11 +69,11 @@ pub async fn put(aws: &Aws, names: &Names, desired: &Notification) -> anyhow::Re
         .set_events(Some(desired.events.iter().map(|event| Event::from(event.as_str())).collect()))
         .filter(NotificationConfigurationFilter::builder().key(key.build()).build())
         .build()?;
-    replace(&aws.s3, &names.bucket, Some(ours)).await
+    replace(&aws.s3, bucket, Some(ours)).await
 }
 
-pub async fn delete(aws: &Aws, names: &Names) -> anyhow::Result<()> {
-    replace(&aws.s3, &names.bucket, None).await
+pub async fn delete(aws: &Aws, bucket: &str) -> anyhow::Result<()> {
+    replace(&aws.s3, bucket, None).await
 }
 
 async fn replace(

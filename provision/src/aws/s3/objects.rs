@@ -6,12 +6,12 @@ use anyhow::bail;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use crate::aws::{Aws, failed, optional};
-use crate::stack::Names;
+use crate::aws::Aws;
+use crate::aws::failure::{failed, optional};
 
 /// How many images the bucket holds; counting ends at `limit`.
-pub async fn count_images(aws: &Aws, names: &Names, limit: usize) -> anyhow::Result<usize> {
-    let list = aws.s3.list_objects_v2().bucket(&names.bucket).prefix(contract::UPLOADS_PREFIX);
+pub async fn count_images(aws: &Aws, bucket: &str, limit: usize) -> anyhow::Result<usize> {
+    let list = aws.s3.list_objects_v2().bucket(bucket).prefix(contract::UPLOADS_PREFIX);
     let mut pages = list.into_paginator().send();
     let mut count = 0;
     while let Some(page) = pages.next().await {
@@ -37,18 +37,18 @@ pub struct Object {
 /// A page of the keys of images, and the token of the next page.
 pub async fn page_of_keys(
     aws: &Aws,
-    names: &Names,
+    bucket: &str,
     token: Option<String>,
 ) -> anyhow::Result<(Vec<String>, Option<String>)> {
-    let list = aws.s3.list_objects_v2().bucket(&names.bucket).prefix(contract::UPLOADS_PREFIX);
+    let list = aws.s3.list_objects_v2().bucket(bucket).prefix(contract::UPLOADS_PREFIX);
     let page = list.set_continuation_token(token).send().await.map_err(failed("s3:ListBucket"))?;
     let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
     Ok((keys.collect(), page.next_continuation_token))
 }
 
 /// An object's own account, or `None` where it was deleted meanwhile.
-pub async fn head(aws: &Aws, names: &Names, key: String) -> anyhow::Result<Option<Object>> {
-    let head = aws.s3.head_object().bucket(&names.bucket).key(&key).send().await;
+pub async fn head(aws: &Aws, bucket: &str, key: String) -> anyhow::Result<Option<Object>> {
+    let head = aws.s3.head_object().bucket(bucket).key(&key).send().await;
     let Some(head) = optional(head, "s3:GetObject", &["NotFound", "NoSuchKey"])? else { return Ok(None) };
     let size = u64::try_from(head.content_length.unwrap_or_default())?;
     let content_type = head.content_type.unwrap_or_default();
@@ -80,7 +80,7 @@ pub(super) async fn delete_all(client: &Client, name: &str, emptied: impl Fn(usi
     Ok(())
 }
 
-/// The call succeeds even where single keys were refused; those are in its answer.
+/// The call succeeds even where single keys were refused; those are in its response.
 async fn delete_objects(
     client: &Client,
     bucket: &str,

@@ -6,7 +6,8 @@ use anyhow::Context;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
 
-use crate::aws::{Aws, failed, is, optional};
+use crate::aws::Aws;
+use crate::aws::failure::{failed, is, optional};
 
 /// What must hold for a write to happen.
 #[derive(Clone, Debug)]
@@ -67,9 +68,9 @@ impl Folder {
         Ok(Some(Found { bytes: body.to_vec(), etag }))
     }
 
-    /// Answers the new entity tag, or `None` where the condition does not hold.
+    /// Returns the new entity tag, or `None` where the condition does not hold.
     ///
-    /// Where S3's answer gets lost, the SDK tries again and is refused because of its own first try. So
+    /// Where S3's response gets lost, the SDK tries again and is refused because of its own first try. So
     /// what is there is looked at: if it is what was to be written, it was.
     pub async fn put(&self, name: &str, bytes: Vec<u8>, only: &Condition) -> anyhow::Result<Option<String>> {
         let put = self.client.put_object().bucket(&self.bucket).key(self.key(name));
@@ -90,17 +91,106 @@ impl Folder {
         }
     }
 
-    /// Deletes the version with this entity tag. Answers `false` where another one is there.
+    /// Deletes the version with this entity tag. Returns `false` where another one is there.
     pub async fn delete(&self, name: &str, etag: &str) -> anyhow::Result<bool> {
         let delete = self.client.delete_object().bucket(&self.bucket).key(self.key(name)).if_match(etag);
         match delete.send().await {
             Ok(_) => Ok(true),
-            // What is gone stays gone, such as by a first try whose answer got lost.
+            // What is gone stays gone, such as by a first try whose response got lost.
             Err(error) if is(&error, &["NoSuchKey"]) => Ok(true),
             Err(error) if is(&error, &["PreconditionFailed", "ConditionalRequestConflict"]) => Ok(false),
             Err(error) => {
                 Err(failed("s3:DeleteObject")(error)).with_context(|| format!("delete {}", self.url(name)))
             }
+        }
+    }
+}
+
+/// A bucket with files in memory, which does of S3 what is needed here.
+#[cfg(test)]
+pub mod fake {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use aws_sdk_s3::config::retry::RetryConfig;
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
+    use super::Folder;
+
+    #[derive(Debug, Default)]
+    struct Inside {
+        /// By path, the bytes and how often they were written, which is the entity tag.
+        files: BTreeMap<String, (Vec<u8>, usize)>,
+        puts: usize,
+        /// How many puts get a response.
+        answered: usize,
+    }
+
+    #[derive(Clone, Debug, Default)]
+    pub struct Bucket(Arc<Mutex<Inside>>);
+
+    impl Bucket {
+        pub fn put(&self, name: &str, bytes: &[u8]) {
+            self.0.lock().unwrap().files.insert(format!("/a/{name}"), (bytes.to_vec(), 1));
+        }
+
+        /// So many puts get a response, and those after them fail.
+        pub fn fail_from_put(&self, count: usize) {
+            self.0.lock().unwrap().answered = count;
+        }
+
+        /// How many puts there were.
+        pub fn puts(&self) -> usize {
+            self.0.lock().unwrap().puts
+        }
+
+        pub fn folder(&self) -> Folder {
+            let transport = SharedHttpConnector::new(self.clone());
+            let config = aws_sdk_s3::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::from_static("us-east-1"))
+                .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+                .retry_config(RetryConfig::disabled())
+                .force_path_style(true)
+                .http_client(http_client_fn(move |_, _| transport.clone()));
+            let client = aws_sdk_s3::Client::from_conf(config.build());
+            Folder { client, bucket: "a".to_owned(), prefix: String::new() }
+        }
+    }
+
+    impl HttpConnector for Bucket {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let mut inside = self.0.lock().unwrap();
+            let path =
+                request.uri().split("amazonaws.com").nth(1).unwrap().split('?').next().unwrap().to_owned();
+            let tag = |version: usize| format!("\"{version}\"");
+            let there = inside.files.get(&path).cloned();
+            let (status, etag, body) = if request.method() == "GET" {
+                let (bytes, version) = there.expect("a test reads what is there");
+                (200, Some(tag(version)), bytes)
+            } else {
+                inside.puts += 1;
+                let expected = request.headers().get("if-match");
+                if inside.puts > inside.answered {
+                    (500, None, b"<Error><Code>InternalError</Code></Error>".to_vec())
+                } else if there.as_ref().map(|(_, version)| tag(*version)).as_deref() == expected {
+                    let version = there.map_or(1, |(_, version)| version + 1);
+                    inside.files.insert(path, (request.body().bytes().unwrap().to_vec(), version));
+                    (200, Some(tag(version)), Vec::new())
+                } else {
+                    (412, None, b"<Error><Code>PreconditionFailed</Code></Error>".to_vec())
+                }
+            };
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+            if let Some(etag) = etag {
+                response.headers_mut().insert("etag", etag);
+            }
+            HttpConnectorFuture::ready(Ok(response))
         }
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
+use crate::finding::Severity;
 
 fn place() -> Place {
     Place {
@@ -91,7 +92,7 @@ fn what_only_some_accounts_need_stops_nobody() {
     let own = refused(OWN_ROLE, "iam:GetRole");
     let judge = |refused: &[&Refused]| {
         let refused: Vec<Refused> = refused.iter().copied().cloned().collect();
-        let Finding { severity, detail, .. } = permissions(&refused, "the policy");
+        let Finding { severity, detail, .. } = finding(&refused, "the policy");
         (severity, detail)
     };
     assert_eq!(judge(&[]).0, Severity::Ok);
@@ -115,16 +116,4 @@ fn the_policy_is_about_one_environment_and_fits_what_iam_takes() {
         let account = statement["Sid"] == "Account";
         assert_eq!(statement["Resource"] == json!(["*"]), account, "{statement}");
     }
-}
-
-#[test]
-fn what_cannot_be_reserved_is_said_before_lambda_refuses_it() {
-    let judge = |limit, reserved| concurrency(limit, reserved).severity;
-    assert_eq!(judge(1000, 0), Severity::Ok);
-    assert_eq!(judge(1000, 900), Severity::Ok);
-    assert_eq!(judge(1000, 901), Severity::Error);
-    assert_eq!(judge(10, 0), Severity::Warning);
-    assert_eq!(judge(10, 1), Severity::Error);
-    let detail = concurrency(10, 1).detail;
-    assert!(detail.contains("10 functions at once, of which 0 can be reserved"), "{detail}");
 }

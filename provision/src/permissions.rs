@@ -1,80 +1,10 @@
-//! What `provision` needs before it can work: the IAM policy for it, and what a finding is. Pure.
+//! The permissions that `provision` needs: the IAM policy for it, and what it means that some are missing. Pure.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::finding::Finding;
 use crate::settings::StateBucket;
-use crate::stack::{Place, bucket_prefix, stack_name};
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Ok,
-    /// `apply` will work, but not all may be well.
-    Warning,
-    /// `apply` would fail.
-    Error,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    pub what: &'static str,
-    pub severity: Severity,
-    /// What was found.
-    pub detail: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub advice: Option<String>,
-}
-
-impl Finding {
-    pub fn ok(what: &'static str, detail: impl Into<String>) -> Finding {
-        Finding { what, severity: Severity::Ok, detail: detail.into(), advice: None }
-    }
-
-    pub fn warning(what: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Finding {
-        Finding { what, severity: Severity::Warning, detail: detail.into(), advice: Some(advice.into()) }
-    }
-
-    pub fn error(what: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Finding {
-        Finding { what, severity: Severity::Error, detail: detail.into(), advice: Some(advice.into()) }
-    }
-}
-
-/// New accounts may run no more functions than these at once.
-const FEW_AT_ONCE: i32 = 50;
-
-/// Of so many functions that may run at once, those that no function may have for itself.
-///
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>; an account that is new
-/// has 10 in all, and Lambda's refusal then names 10.
-fn unreservable(limit: i32) -> i32 {
-    if limit >= 100 { 100 } else { 10 }
-}
-
-/// What it means that `limit` functions may run at once in account and region, of which the settings want
-/// `reserved` for functions of this stack.
-pub fn concurrency(limit: i32, reserved: i32) -> Finding {
-    const WHAT: &str = "Lambda quota";
-    const ADVICE: &str = "ask for more in Service Quotas: Lambda, Concurrent executions";
-    let free = limit - unreservable(limit);
-    if reserved > free {
-        let detail = format!(
-            "{limit} functions at once, of which {} can be reserved, and `concurrency` in cloudpix.toml is {reserved}",
-            free.max(0)
-        );
-        return Finding::error(WHAT, detail, format!("lower it, or {ADVICE}"));
-    }
-    if limit < FEW_AT_ONCE {
-        let detail =
-            format!("only {limit} functions at once in this account and region; more requests get 429");
-        return Finding::warning(WHAT, detail, ADVICE);
-    }
-    let of_ours = if reserved > 0 { format!(", {reserved} of them reserved") } else { String::new() };
-    Finding::ok(WHAT, format!("{limit} functions at once{of_ours}"))
-}
+use crate::stack::place::{Place, bucket_prefix, stack_name};
 
 /// Actions of one service on some of its resources.
 pub struct Statement {
@@ -168,7 +98,7 @@ pub struct Refused {
 }
 
 /// What it means that the caller may not do these.
-pub fn permissions(refused: &[Refused], policy: &str) -> Finding {
+pub fn finding(refused: &[Refused], policy: &str) -> Finding {
     const WHAT: &str = "permissions";
     let optional = |refused: &&Refused| [SERVICE_ROLE, OWN_ROLE].contains(&refused.statement);
     let needed: Vec<&str> = refused.iter().filter(|it| !optional(it)).map(|it| it.action.as_str()).collect();

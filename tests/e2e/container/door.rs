@@ -129,7 +129,7 @@ fn answer(socket: &UdpSocket) {
     }
 }
 
-/// Of a query the one question: name, type, class.
+/// The one question of a query: name, type, class.
 fn question(query: &[u8]) -> Option<&[u8]> {
     let mut at = 12;
     while *query.get(at)? != 0 {

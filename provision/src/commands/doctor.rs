@@ -6,23 +6,24 @@ use std::process::ExitCode;
 use anyhow::bail;
 use jiff::{SignedDuration, Timestamp};
 
-use super::pack;
 use crate::aws::{Aws, apigateway, http, iam, lambda};
 use crate::cli::{Code, Common};
-use crate::doctor::{self, Finding, Severity, statements};
-use crate::report;
+use crate::finding::{Finding, Severity};
+use crate::live::Suffix;
+use crate::session::Session;
 use crate::settings::{self, Settings, StateBucket};
 use crate::state::Store;
+use crate::{package, permissions, report};
 
 /// AWS refuses a signature that is five minutes off, and a clock that is a minute off goes on drifting.
 const SKEW_LIMIT: SignedDuration = SignedDuration::from_mins(5);
 const SKEW_WARNING: SignedDuration = SignedDuration::from_mins(1);
 
-pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(common: &Common, code: &Code, policy: bool) -> anyhow::Result<ExitCode> {
     if policy {
         let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
         let aws = Aws::connect().await?;
-        report::policy(&doctor::policy(&aws.place, &common.env, settings.state_bucket.as_ref()))?;
+        report::policy(&permissions::policy(&aws.place, &common.env, settings.state_bucket.as_ref()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut findings = Vec::new();
@@ -58,7 +59,13 @@ pub async fn doctor(common: &Common, code: &Code, policy: bool) -> anyhow::Resul
 }
 
 /// What must be well before a stack is begun; an error holds all that is not.
-pub(super) async fn before_the_first_change(aws: &Aws, settings: &Settings) -> anyhow::Result<()> {
+pub(super) async fn before_the_first_change(
+    Session { settings, aws, .. }: &Session,
+    suffix: Suffix,
+) -> anyhow::Result<()> {
+    if suffix == Suffix::Known {
+        return Ok(());
+    }
     let findings = look(aws, &settings.env, Some(settings)).await;
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         return Ok(());
@@ -100,8 +107,8 @@ async fn state(common: &Common, settings: &Settings, aws: &Aws) -> Option<Findin
 }
 
 async fn binaries(settings: &Settings, aws: &Aws, code: &Code) -> Finding {
-    match pack(settings, aws.endpoint.is_some(), code.functions.as_deref()).await {
-        Ok((codes, _)) => Finding::ok("functions", format!("{} are built", codes.len())),
+    match package::pack_all(settings, aws.endpoint.is_some(), code.functions.as_deref()).await {
+        Ok(packed) => Finding::ok("functions", format!("{} are built", packed.code.len())),
         Err(error) => Finding::error("functions", format!("{error:#}"), "build them: make build"),
     }
 }
@@ -116,8 +123,8 @@ async fn permissions(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Findi
         let detail = "these are the root user's credentials, which may do everything";
         return Finding::warning(WHAT, detail, format!("make a user or a role for this; {}", policy()));
     }
-    match iam::denied(aws, &statements(&aws.place, env, state)).await {
-        Ok(refused) => doctor::permissions(&refused, &policy()),
+    match iam::denied(aws, &permissions::statements(&aws.place, env, state)).await {
+        Ok(refused) => permissions::finding(&refused, &policy()),
         Err(error) => {
             let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
             Finding::warning(WHAT, format!("cannot be checked: {first}"), policy())
@@ -127,12 +134,45 @@ async fn permissions(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Findi
 
 async fn concurrency(aws: &Aws, reserved: i32) -> Finding {
     match lambda::concurrency(aws).await {
-        Ok(limit) => doctor::concurrency(limit, reserved),
+        Ok(limit) => at_once(limit, reserved),
         Err(error) => {
             let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
             Finding::warning("Lambda quota", format!("cannot be read: {first}"), "it may be fine")
         }
     }
+}
+
+/// New accounts may run no more functions than these at once.
+const FEW_AT_ONCE: i32 = 50;
+
+/// How many of the functions that may run at once no function may have for itself.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>; an account that is new
+/// has 10 in all, and Lambda's refusal then names 10.
+fn unreservable(limit: i32) -> i32 {
+    if limit >= 100 { 100 } else { 10 }
+}
+
+/// What it means that `limit` functions may run at once in account and region, of which the settings want
+/// `reserved` for functions of this stack.
+fn at_once(limit: i32, reserved: i32) -> Finding {
+    const WHAT: &str = "Lambda quota";
+    const ADVICE: &str = "ask for more in Service Quotas: Lambda, Concurrent executions";
+    let free = limit - unreservable(limit);
+    if reserved > free {
+        let detail = format!(
+            "{limit} functions at once, of which {} can be reserved, and `concurrency` in cloudpix.toml is {reserved}",
+            free.max(0)
+        );
+        return Finding::error(WHAT, detail, format!("lower it, or {ADVICE}"));
+    }
+    if limit < FEW_AT_ONCE {
+        let detail =
+            format!("only {limit} functions at once in this account and region; more requests get 429");
+        return Finding::warning(WHAT, detail, ADVICE);
+    }
+    let of_ours = if reserved > 0 { format!(", {reserved} of them reserved") } else { String::new() };
+    Finding::ok(WHAT, format!("{limit} functions at once{of_ours}"))
 }
 
 async fn access_logs(aws: &Aws) -> Finding {
@@ -172,7 +212,7 @@ async fn clock(aws: &Aws) -> Finding {
 fn tracing(settings: &Settings) -> Finding {
     Finding::ok(
         "tracing",
-        if settings.watch.tracing {
+        if settings.tracing {
             "on, at 5 dollars a million traces; `tracing = false` once nobody looks at them"
         } else {
             "off; `tracing = true` while you look for where the time of requests goes"
@@ -184,4 +224,21 @@ fn docker() -> Finding {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("docker").is_file()));
     Finding::ok("Docker", if found { "here, and not needed" } else { "not here, and not needed" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_reserved_is_said_before_lambda_refuses_it() {
+        let judge = |limit, reserved| at_once(limit, reserved).severity;
+        assert_eq!(judge(1000, 0), Severity::Ok);
+        assert_eq!(judge(1000, 900), Severity::Ok);
+        assert_eq!(judge(1000, 901), Severity::Error);
+        assert_eq!(judge(10, 0), Severity::Warning);
+        assert_eq!(judge(10, 1), Severity::Error);
+        let detail = at_once(10, 1).detail;
+        assert!(detail.contains("10 functions at once, of which 0 can be reserved"), "{detail}");
+    }
 }

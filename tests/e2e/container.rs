@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::cloud::{Stack, binaries, root, skipped, stdout, text};
-use crate::images::{pictures, send};
+use crate::pictures::{pictures, send};
 use door::Door;
 pub use door::NAME;
 
