@@ -16,12 +16,6 @@ endif
 # What the functions that go to AWS are built for: the same, or Linux on ARCH (x86_64 or arm64).
 FUNCTIONS_TARGET := $(if $(ARCH),$(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu,$(TARGET))
 
-# A function's image holds one file and no C library, so the library goes into the binary.
-STATIC := -C target-feature=+crt-static
-export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := \
-	$(STATIC) $(subst $(STATIC),,$(CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS))
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS := \
-	$(STATIC) $(subst $(STATIC),,$(CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS))
 # For another machine than this one: with Debian's cross compiler where it is installed, else in Docker,
 # else with zig, which brings a C compiler and musl. It links no static glibc.
 BUILDER := cargo
@@ -34,7 +28,8 @@ endif
 ifeq ($(BUILDER),zig)
 FUNCTIONS_TARGET := $(FUNCTIONS_TARGET:gnu=musl)
 endif
-# The caller's RUSTFLAGS come after these. Cargo would take them in place of these, and a function would not start.
+# The caller's RUSTFLAGS come after those of .cargo/config.toml. Cargo would take them in place of those, and a function
+# would not start.
 $(foreach target,$(if $(RUSTFLAGS),$(sort $(TARGET) $(FUNCTIONS_TARGET))),$(eval \
 	export CARGO_TARGET_$(shell echo $(target) | tr a-z- A-Z_)_RUSTFLAGS += $(RUSTFLAGS)))
 unexport RUSTFLAGS
@@ -45,14 +40,11 @@ PACKED := -C link-arg=-Wl,-z,pack-relative-relocs
 build bench bench-cold bench-languages: export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 build bench bench-cold bench-languages: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS += $(PACKED)
 
-# What builds libjpeg-turbo: this machine's CMake, or else PyPI's. Make knows no path with a space, so a file that
-# is made is named from here, and what is named from the root is not made.
+# CMake builds libjpeg-turbo. Cargo has it from local/cmake: this machine's, or else PyPI's, which make fetches.
 ifndef CMAKE
-CMAKE := $(shell command -v cmake)
-PYPI_CMAKE := $(if $(CMAKE),,.local/cmake/bin/cmake)
-CMAKE := $(or $(CMAKE),$(CURDIR)/$(PYPI_CMAKE))
+unexport CMAKE
+PYPI_CMAKE := $(if $(shell command -v cmake),,.local/cmake/bin/cmake)
 endif
-export CMAKE
 
 # A folder, with what a file lists from PyPI.
 from_pypi = $(PYTHON) local/pypi.py $(1) $(2)
@@ -272,6 +264,8 @@ need-cargo: $(PYPI_CMAKE)
 		"of what makes a function static; give your flags as RUSTFLAGS" >&2; exit 1; }
 	@command -v cargo >/dev/null && command -v rustc >/dev/null || { \
 		echo "error: Rust (cargo) is missing; https://rustup.rs installs it" >&2; exit 1; }
+	@rustc --version >/dev/null || { echo "error: rustup has not the Rust of rust-toolchain.toml; with one that" \
+		"it has: RUSTUP_TOOLCHAIN=stable make ..." >&2; exit 1; }
 
 need-target:
 	@test -e "$$(rustc --print target-libdir --target $(FUNCTIONS_TARGET))" || { echo "error: Rust lacks" \
