@@ -11,6 +11,9 @@ use contract::Function;
 
 use crate::settings::Package;
 
+/// The version and, of a build in its repository, the commit (build.rs).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("PROVISION_COMMIT"));
+
 /// Creates, converges and removes a CloudPix stack in your AWS account.
 ///
 /// Region and credentials come from where the AWS CLI takes them: AWS_REGION, AWS_PROFILE,
@@ -19,7 +22,7 @@ use crate::settings::Package;
 #[derive(Debug, Parser)]
 #[command(
     name = "provision",
-    version,
+    version = VERSION,
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
@@ -288,6 +291,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -295,6 +300,28 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_says_which_commit_it_was_built_from() {
+        let version = Cli::command().render_version();
+        let rest = version.trim_end().strip_prefix(concat!("provision ", env!("CARGO_PKG_VERSION"))).unwrap();
+        let git = |arguments: &[&str]| {
+            let output = std::process::Command::new("git").args(arguments).output().ok()?;
+            output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        };
+        // Sources without their repository, as those of an archive, are of no commit.
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(".git").exists();
+        if !repository || git(&["rev-parse", "HEAD"]).is_none() {
+            assert_eq!(rest, "");
+            return;
+        }
+        let said = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')).unwrap();
+        let said = said.replace("-dirty", "");
+        let (hash, _) = said.split_once(", ").unwrap();
+        // Not HEAD's: somebody may have committed since this was built.
+        let commit = git(&["log", "-1", "--format=%h, %cs", "--abbrev=7", hash]).unwrap();
+        assert_eq!(commit.trim(), said);
     }
 
     #[test]

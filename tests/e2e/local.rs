@@ -23,6 +23,15 @@ fn killed_and_started_again_it_has_its_images() {
     let bytes = std::fs::read(&pictures()[0]).unwrap();
     let image = stack.outputs().post(&json!({"fileName": "a.jpg", "data": STANDARD.encode(&bytes)})).json();
     assert_eq!(image["status"], "ready", "{image}");
+    // What is pushed lies in files of its own.
+    let mut pushed = Stack { emulator, env: "layered", state: tempfile::tempdir().unwrap() };
+    pushed.json(&["apply", "--yes", "--package", "image"]);
+    let layers = |of: &Stack| of.emulator.witness(&["layers", "cloudpix-layered-list"]);
+    let before = layers(&pushed);
+    let sizes = before.as_object().unwrap().values();
+    assert!(sizes.clone().count() == 2 && sizes.clone().all(|size| size.as_u64() > Some(100)), "{before}");
+    let on_disk = || std::fs::read_dir(folder.path().join("state/layers")).unwrap().count();
+    assert_eq!(on_disk(), 6, "a layer and a configuration for each function");
 
     let server: Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("server.json")).unwrap()).unwrap();
@@ -30,6 +39,11 @@ fn killed_and_started_again_it_has_its_images() {
     assert!(killed.success());
     let port = u16::try_from(server["port"].as_u64().unwrap()).unwrap();
     stack.emulator = Box::leak(Box::new(Emulator::start(folder.path(), port)));
+    pushed.emulator = stack.emulator;
+    assert_eq!(layers(&pushed), before);
+    pushed.json(&["destroy", "--yes"]);
+    // What the state before the last one named stays until the next change.
+    assert!(on_disk() <= 2, "layers that no repository has are left");
 
     assert_eq!(
         stack.json(&["apply", "--yes", "--package", "zip"])["applied"],

@@ -1,9 +1,12 @@
 //! Other people's machines: what is set there that make, Cargo, pip and AWS's SDK would take for theirs.
 
+mod probe;
+
 use std::path::Path;
 use std::process::Command;
 
 use crate::cloud::{bare, functions, root, skipped, stdout, text};
+use probe::Probe;
 
 /// make in the repository, with nothing of whoever runs the tests, and a rule `shown` that runs `recipe`.
 fn make(recipe: &str, environment: &[(&str, &str)]) -> Command {
@@ -49,28 +52,55 @@ fn the_local_system_takes_none_of_the_shells_settings() {
     assert!(!foreign.iter().any(|value| seen.contains(value)), "{seen}");
 }
 
+/// What a build by make gives.
+fn made(probe: &Probe, environment: &[(&str, &str)]) -> String {
+    let mut make = make("cargo check --quiet $(CARGO_LOCAL)", environment);
+    make.arg("shown");
+    probe.seen(make, "system")
+}
+
+/// This machine, as Rust names it, and the variable with its flags.
+fn host() -> (String, String) {
+    let said = stdout(&bare("rustc").arg("-vV").output().unwrap());
+    let host = said.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned();
+    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
+    (host, variable)
+}
+
+fn line<'a>(seen: &'a str, name: &str) -> &'a str {
+    let found = seen.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap_or_else(|| panic!("no {name}: {seen}"))
+}
+
 #[test]
 fn the_callers_flags_come_along_and_functions_stay_static() {
-    let gnu = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS";
+    let (probe, (host, flags)) = (Probe::new(), host());
+    probe.program("system/cmake", "of the system");
     let environment = [
         ("RUSTFLAGS", "-C debuginfo=0"),
-        (gnu, "-C link-arg=-fuse-ld=mold"),
-        ("TARGET", "x86_64-unknown-linux-gnu"),
+        (&flags, "-C link-arg=-fuse-ld=mold"),
         ("PYTHONHOME", "/nonexistent"),
         ("PYTHONPATH", "/nonexistent"),
     ];
-    let seen = shown("env", &environment);
-    let line = seen.lines().find_map(|line| line.strip_prefix(gnu)).unwrap_or_else(|| panic!("{seen}"));
-    for flag in ["-C target-feature=+crt-static", "-C link-arg=-fuse-ld=mold", "-C debuginfo=0"] {
-        assert_eq!(line.matches(flag).count(), 1, "{line}");
+    let seen = made(&probe, &environment);
+    assert_eq!(line(&seen, "TARGET"), host);
+    assert!(
+        line(&seen, "CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static"),
+        "{seen}"
+    );
+    let given = line(&seen, "CARGO_ENCODED_RUSTFLAGS");
+    for flag in ["-C link-arg=-fuse-ld=mold", "-C debuginfo=0"] {
+        assert_eq!(given.matches(flag).count(), 1, "{given}");
     }
+    assert!(given.matches("+crt-static").count() <= 1, "{given}");
+    let seen = shown("env", &environment);
     for name in ["RUSTFLAGS=", "PYTHONHOME=", "PYTHONPATH="] {
         assert!(!seen.lines().any(|line| line.starts_with(name)), "{seen}");
     }
     // What a make that this one starts sees is the same.
     let again = shown("$(MAKE) --silent --eval='again: ; @env' again", &environment);
-    let again = again.lines().find_map(|line| line.strip_prefix(gnu)).unwrap();
-    assert!(again.matches("+crt-static").count() == 1 && again.contains("debuginfo=0"), "{again}");
+    assert_eq!(line(&again, &flags), line(&seen, &flags));
+    assert!(line(&again, &flags).matches("debuginfo=0").count() == 1, "{again}");
     // Cargo's own settings of a folder do not decide where the binaries are.
     let seen = shown("env", &[("CARGO_BUILD_TARGET_DIR", "/nonexistent")]);
     assert!(seen.lines().any(|line| line == "CARGO_TARGET_DIR=target"), "{seen}");
@@ -82,6 +112,33 @@ fn the_callers_flags_come_along_and_functions_stay_static() {
         let said = text(&output);
         assert!(!output.status.success() && said.contains(name), "{said}");
     }
+}
+
+/// The flags and CMake are in `.cargo/config.toml`, so that nothing is known to make alone.
+#[test]
+fn an_editor_builds_what_make_builds() {
+    let probe = Probe::new();
+    let plain = || {
+        let mut cargo = bare("cargo");
+        cargo.args(["check", "--quiet"]);
+        cargo
+    };
+    probe.program("system/cmake", "of the system");
+    probe.program(".local/cmake/bin/cmake", "fetched");
+    let (by_make, by_hand) = (made(&probe, &[]), probe.seen(plain(), "system"));
+    assert_eq!(by_hand, by_make);
+    assert_eq!(line(&by_hand, "TARGET"), host().0);
+    assert!(line(&by_hand, "CARGO_CFG_TARGET_FEATURE").contains("crt-static"), "{by_hand}");
+
+    assert_eq!(line(&by_hand, "cmake"), "of the system");
+    assert_eq!(line(&probe.seen(plain(), "nowhere"), "cmake"), "fetched");
+    probe.program("own", "the caller");
+    let mut named = plain();
+    named.env("CMAKE", probe.at("own"));
+    assert_eq!(line(&probe.seen(named, "system"), "cmake"), "the caller");
+    std::fs::remove_file(probe.at(".local/cmake/bin/cmake")).unwrap();
+    let seen = probe.seen(plain(), "nowhere");
+    assert!(line(&seen, "cmake").starts_with("error: CMake is missing; let make fetch it"), "{seen}");
 }
 
 #[test]
@@ -130,12 +187,11 @@ fn a_space_in_the_path_makes_nothing_outside() {
         std::fs::copy(root().join(file), repository.join(file)).unwrap();
     }
     // The program `true` for Python: pip is not what this is about.
-    let mut make = make("echo $$CMAKE", &[("PATH", "/usr/bin:/bin"), ("PYTHON", "true")]);
+    let mut make = make("true", &[("PATH", "/usr/bin:/bin"), ("PYTHON", "true")]);
     make.current_dir(&repository).args(["shown", ".local/cmake/bin/cmake"]);
     let output = make.output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
-    let cmake = stdout(&output);
-    assert!(Path::new(cmake.trim()).is_file(), "{cmake}");
+    assert!(repository.join(".local/cmake/bin/cmake").is_file());
     let names = |folder: &Path| -> Vec<_> {
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     };

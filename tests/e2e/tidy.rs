@@ -180,10 +180,10 @@ fn the_contract_and_openapi_have_the_same_routes() {
     assert_eq!(documented, served);
 }
 
-/// The SDK's methods that change something, as ARCHITECTURE.md names them: `create_bucket()` is `CreateBucket`.
+/// The SDK's methods that change something, as docs/calls.md names them: `create_bucket()` is `CreateBucket`.
 #[test]
 fn every_call_that_changes_something_is_in_the_table() {
-    let architecture = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let table = std::fs::read_to_string(root().join("docs/calls.md")).unwrap();
     let verbs = [
         "abort",
         "add",
@@ -221,8 +221,8 @@ fn every_call_that_changes_something_is_in_the_table() {
         name.split('_').map(word).collect()
     };
     let missing: Vec<_> =
-        calls.iter().map(camel).filter(|call| !architecture.contains(&format!("`{call}`"))).collect();
-    assert!(missing.is_empty(), "not in ARCHITECTURE.md's table: {missing:?}");
+        calls.iter().map(camel).filter(|call| !table.contains(&format!("`{call}`"))).collect();
+    assert!(missing.is_empty(), "not in the table of docs/calls.md: {missing:?}");
 }
 
 /// `make` alone is a screen of a terminal, with a line left for the prompt.

@@ -74,7 +74,8 @@ def resources(stack):
 
 def census(stack):
     """Everything of the stack with its parts, each as often as there is one, without what chance drew."""
-    found = [re.sub(r"-images-[a-z0-9]{8}$", "-images", name) for name in resources(stack)]
+    names = resources(stack)
+    found = [re.sub(r"-images-[a-z0-9]{8}$", "-images", name) for name in names]
     for api in everything(("apigateway", "get_rest_apis"), "items"):
         if api["name"] != stack:
             continue
@@ -87,13 +88,13 @@ def census(stack):
         if plan["name"] == stack:
             found += [f"plan of {len(plan.get('apiStages', []))} stage"]
             found += ["plan key" for _ in everything(("apigateway", "get_usage_plan_keys"), "items", usagePlanId=plan["id"])]
-    for name in (name for name in resources(stack) if name.startswith(stack + "-")):
+    for name in (name for name in names if name.startswith(stack + "-")):
         with contextlib.suppress(client("lambda").exceptions.ResourceNotFoundException):
             policy = json.loads(client("lambda").get_policy(FunctionName=name)["Policy"])
             found += [f"{name} {statement['Sid']}" for statement in policy["Statement"]]
         with contextlib.suppress(client("ecr").exceptions.RepositoryNotFoundException):
             found += [f"{name} image" for _ in everything(("ecr", "describe_images"), "imageDetails", repositoryName=name)]
-    for bucket in (name for name in resources(stack) if name.startswith(f"{stack}-images-")):
+    for bucket in (name for name in names if name.startswith(f"{stack}-images-")):
         found += [f"notification {item['Id']}" for item in events.notifications(bucket).get("LambdaFunctionConfigurations", [])]
     return sorted(found)
 
@@ -207,6 +208,18 @@ def add_alias(function, name, version):
 
 def images(repository):
     return sorted(image["imageDigest"] for image in everything(("ecr", "list_images"), "imageIds", repositoryName=repository))
+
+
+def layers(repository):
+    """The size of each layer of each image, and of its configuration; null for one that is not there."""
+    found = {}
+    for digest in images(repository):
+        manifest = json.loads(image(repository, digest)["manifest"])
+        digests = [part["digest"] for part in [manifest["config"], *manifest["layers"]]]
+        answer = client("ecr").batch_check_layer_availability(repositoryName=repository, layerDigests=digests)
+        for layer in answer["layers"]:
+            found[layer["layerDigest"]] = layer["layerSize"] if layer["layerAvailability"] == "AVAILABLE" else None
+    return found
 
 
 def widen(repository):
@@ -501,7 +514,7 @@ def theirs(stack, bucket):
 
 
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
-COMMANDS |= {f.__name__: f for f in (alias, add_alias, images, widen, pull_policy, api_key, role_session, allow_call, share, drop_alarms, retag)}
+COMMANDS |= {f.__name__: f for f in (alias, add_alias, images, layers, widen, pull_policy, api_key, role_session, allow_call, share, drop_alarms, retag)}
 COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules, session, log_lines, plain_http, expose)}
 COMMANDS |= watch.COMMANDS | damage.COMMANDS | events.COMMANDS
