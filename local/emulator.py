@@ -31,7 +31,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 SERVER = HERE / "server.py"
 # All that the server runs.
-PARTS = (SERVER, HERE / "guard.py", HERE / "layers.py", HERE / "parity.py")
+PARTS = (SERVER, *(HERE / f"{name}.py" for name in ("branding", "gateway", "guard", "layers", "parity", "user_pools")))
 VENV = HERE.parent / ".local" / "venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"

@@ -28,9 +28,12 @@ from ministack import app as ministack
 from ministack.core import persistence, responses
 from ministack.services import apigateway_v1, lambda_svc
 
+import branding
+import gateway
 import guard
 import layers
 import parity
+import user_pools
 
 # Operations that change nothing, by how their names begin, where the headers give a name.
 READS = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
@@ -235,6 +238,8 @@ def changes(scope):
     unchanged = operation.startswith(READS) or operation in layers.TRANSIENT
     if unchanged or scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None, operation
+    if guard.signs_in(scope):
+        return "cognito-idp", operation
     parts = credential(scope)
     name = parts[3] if len(parts) == 5 else ""
     name = ministack.SERVICE_NAME_ALIASES.get(name, name)
@@ -274,6 +279,9 @@ def main():
     guard.install()
     layers.install()
     parity.install()
+    user_pools.install()
+    branding.install()
+    gateway.install()
     name_rpc_calls()
     remember_code()
     tell_paths()
