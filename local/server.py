@@ -33,6 +33,7 @@ import gateway
 import guard
 import layers
 import parity
+import rotation
 import user_pools
 
 # Operations that change nothing, by how their names begin, where the headers give a name.
@@ -235,11 +236,12 @@ def changes(scope):
     """The service that a request may change, by the name in its signature, and the operation if named."""
     headers = dict(scope["headers"])
     operation = headers.get(b"x-amz-target", b"").decode("latin-1").rpartition(".")[2]
+    # Nobody signs these; and what is named after reading may change something here, as by GetTokensFromRefreshToken.
+    if scope["method"] == "POST" and guard.signs_in(scope):
+        return "cognito-idp", operation
     unchanged = operation.startswith(READS) or operation in layers.TRANSIENT
     if unchanged or scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None, operation
-    if guard.signs_in(scope):
-        return "cognito-idp", operation
     parts = credential(scope)
     name = parts[3] if len(parts) == 5 else ""
     name = ministack.SERVICE_NAME_ALIASES.get(name, name)
@@ -281,6 +283,7 @@ def main():
     parity.install()
     user_pools.install()
     branding.install()
+    rotation.install()
     gateway.install()
     name_rpc_calls()
     remember_code()
