@@ -76,8 +76,8 @@ def more_calls(original):
 def create_branding(data, styles):
     if data["ClientId"] in styles:
         return refused("ManagedLoginBrandingExistsException", "Managed login branding already exists for this client.")
-    fresh = {"ManagedLoginBrandingId": responses.new_uuid(), "UserPoolId": data["UserPoolId"], "CreationDate": time.time()}
-    return put_branding(data, styles, data["ClientId"], fresh)
+    fresh = {"ManagedLoginBrandingId": responses.new_uuid(), "CreationDate": time.time()}
+    return put_branding(data, styles, data["ClientId"], {**fresh, "UserPoolId": data["UserPoolId"]})
 
 
 def update_branding(data, styles):
@@ -92,7 +92,8 @@ def put_branding(data, styles, client, before):
     if provided == bool(own):
         return refused("InvalidParameterException", "Give either UseCognitoProvidedValues or a style of your own.")
     kept = {key: before[key] for key in ("ManagedLoginBrandingId", "UserPoolId", "CreationDate")}
-    styles[client] = {**kept, "Assets": [], **own, "UseCognitoProvidedValues": provided, "LastModifiedDate": time.time()}
+    now = {"UseCognitoProvidedValues": provided, "LastModifiedDate": time.time()}
+    styles[client] = {**kept, "Assets": [], **own, **now}
     return responses.json_response({"ManagedLoginBranding": styles[client]})
 
 

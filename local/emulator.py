@@ -31,7 +31,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 SERVER = HERE / "server.py"
 # All that the server runs.
-PARTS = ("branding", "gateway", "guard", "layers", "parity", "rotation", "user_pools")
+PARTS = ("branding", "gateway", "guard", "layers", "parity", "rotation", "sessions", "user_pools")
 PARTS = (SERVER, *(HERE / f"{name}.py" for name in PARTS))
 VENV = HERE.parent / ".local" / "venv"
 PYTHON = VENV / "bin" / "python"

@@ -14,6 +14,7 @@ def install():
     apigateway_v1._create_authorizer = good_authorizer(apigateway_v1._create_authorizer)
     apigateway_v1._update_authorizer = numbered(apigateway_v1._update_authorizer)
     apigateway_v1._delete_authorizer = unused(apigateway_v1._delete_authorizer)
+    apigateway_v1._put_method = known_authorizer(apigateway_v1._put_method)
 
 
 def permitted(original):
@@ -95,9 +96,8 @@ def good_authorizer(original):
     def create(api_id, data):
         names = [it["name"] for it in apigateway_v1._authorizers_v1.get(api_id, {}).values()]
         if data.get("name") in names:
-            message = f"Authorizer name must be unique. Authorizer {data['name']} already exists in this RestApi."
-            return apigateway_v1._v1_error("BadRequestException", message, 400)
-        return original(api_id, data)
+            return bad(f"Authorizer name must be unique. Authorizer {data['name']} already exists in this RestApi.")
+        return out_of_range(data.get("authorizerResultTtlInSeconds", 0)) or original(api_id, data)
 
     return create
 
@@ -109,9 +109,32 @@ def numbered(original):
         for patch in data.get("patchOperations", []):
             if patch["path"] == "/authorizerResultTtlInSeconds" and patch.get("value"):
                 patch["value"] = int(patch["value"])
+                if problem := out_of_range(patch["value"]):
+                    return problem
         return original(api_id, authorizer_id, data)
 
     return update
+
+
+def out_of_range(seconds):
+    return None if 0 <= seconds <= 3600 else bad("Authorizer result TTL must be between 0 and 3600 seconds")
+
+
+def bad(message):
+    return apigateway_v1._v1_error("BadRequestException", message, 400)
+
+
+def known_authorizer(original):
+    def put(api_id, resource_id, verb, data):
+        asks = data.get("authorizationType") in ("CUSTOM", "COGNITO_USER_POOLS")
+        if asks and data.get("authorizerId") not in apigateway_v1._authorizers_v1.get(api_id, {}):
+            return bad(
+                "Invalid authorizer ID specified. "
+                "Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer."
+            )
+        return original(api_id, resource_id, verb, data)
+
+    return put
 
 
 def unused(original):
@@ -123,7 +146,7 @@ def unused(original):
     def delete(api_id, authorizer_id):
         for resource in apigateway_v1._resources.get(api_id, {}).values():
             for verb, method in resource.get("resourceMethods", {}).items():
-                if method.get("authorizerId") == authorizer_id:
+                if method.get("authorizerId") == authorizer_id and method["authorizationType"] != "NONE":
                     name = apigateway_v1._authorizers_v1[api_id][authorizer_id]["name"]
                     message = f"Cannot delete authorizer '{name}', is referenced in method: {verb}/{resource['path']}"
                     return apigateway_v1._v1_error("ConflictException", message, 409)

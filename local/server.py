@@ -34,6 +34,7 @@ import guard
 import layers
 import parity
 import rotation
+import sessions
 import user_pools
 
 # Operations that change nothing, by how their names begin, where the headers give a name.
@@ -284,6 +285,7 @@ def main():
     user_pools.install()
     branding.install()
     rotation.install()
+    sessions.install()
     gateway.install()
     name_rpc_calls()
     remember_code()

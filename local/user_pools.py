@@ -1,21 +1,10 @@
 """What Amazon Cognito refuses and MiniStack lets pass. What it has not at all is in branding.py."""
 
 import json
-import secrets
-import time
 
 from ministack.core import iam_actions, responses
 from ministack.services import cognito
 
-# How the parts of a request are named that sign somebody in, by the call.
-SIGN_IN = {
-    "_initiate_auth": "AuthParameters",
-    "_admin_initiate_auth": "AuthParameters",
-    "_respond_to_auth_challenge": "ChallengeResponses",
-    "_admin_respond_to_auth_challenge": "ChallengeResponses",
-}
-# Challenges of which MiniStack takes the answer from anybody who knows a user's name.
-SESSION_CHALLENGES = ("NEW_PASSWORD_REQUIRED", "MFA_SETUP", "SOFTWARE_TOKEN_MFA")
 # What an update sets where it says nothing. A feature plan stays, and so does what no update can change.
 POOL_DEFAULTS = {
     "AccountRecoverySetting": {},
@@ -41,7 +30,6 @@ POOL_DEFAULTS = {
     "SmsAuthenticationMessage": "",
     "SmsConfiguration": {},
     "SmsVerificationMessage": "",
-    "UserAttributeUpdateSettings": {},
     "UserPoolAddOns": {},
     "UserPoolTags": {},
     "VerificationMessageTemplate": {},
@@ -73,14 +61,9 @@ RESERVED = ("amazon", "aws", "cognito")
 
 
 def install():
-    sessions = Sessions()
-    for call, parameters in SIGN_IN.items():
-        setattr(cognito, call, sessions.kept(getattr(cognito, call), parameters))
-    for call in ("_associate_software_token", "_verify_software_token"):
-        setattr(cognito, call, sessions.renewed(getattr(cognito, call)))
     wrappers = {
         "_sign_up": administrators_only,
-        "_create_user_pool": of_its_plan,
+        "_create_user_pool": fitting,
         "_update_user_pool": whole_pool,
         "_delete_user_pool": unprotected,
         "_create_user_pool_client": whole_client,
@@ -88,12 +71,11 @@ def install():
         "_create_user_pool_domain": good_domain,
         "_update_user_pool_domain": good_domain,
         "_delete_user_pool_domain": known_domain,
-        "_send_verification_email": drawn,
+        "_resolve_user": any_case,
         "_find_pool_by_client_id": with_domain,
     }
     for call, wrapper in wrappers.items():
         setattr(cognito, call, wrapper(getattr(cognito, call)))
-    cognito._EMAIL_OTP_CODE = code()
     iam_actions.extract_resource_arn = tagged(iam_actions.extract_resource_arn)
 
 
@@ -107,60 +89,6 @@ def pool_of(data):
     return named or cognito._pool_for_client(data.get("ClientId"))[0]
 
 
-class Sessions:
-    """Who is in the middle of signing in. MiniStack draws the sessions, and does not look at them when they come back,
-    so that whoever knew a name could set its password."""
-
-    def __init__(self):
-        # Session -> client, user, when it ends.
-        self.open = {}
-
-    def kept(self, original, parameters):
-        def sign_in(data):
-            pool, name = pool_of(data), (data.get(parameters) or {}).get("USERNAME")
-            known = self.open.get(data.get("Session"))
-            if pool and data.get("ChallengeName") in SESSION_CHALLENGES:
-                if problem := self.problem(pool, data, known, name):
-                    return problem
-            answer = original(data)
-            said = json.loads(answer[2]) if answer[0] == 200 else {}
-            if answer[0] == 200:
-                self.open.pop(data.get("Session"), None)
-            if pool and said.get("Session"):
-                name = name or said.get("ChallengeParameters", {}).get("USER_ID_FOR_SRP")
-                minutes = pool["_clients"][data["ClientId"]].get("AuthSessionValidity") or 3
-                user, _ = cognito._resolve_user(pool, name)
-                now = time.time()
-                self.open = {session: known for session, known in self.open.items() if known[2] > now}
-                self.open[said["Session"]] = data["ClientId"], user and user["Username"], now + 60 * minutes
-            return answer
-
-        return sign_in
-
-    def problem(self, pool, data, known, name):
-        client, username, ends = known or ("", "", 0)
-        user, _ = cognito._resolve_user(pool, name)
-        if client != data.get("ClientId") or not user or user["Username"] != username:
-            return refused("NotAuthorizedException", "Invalid session for the user.")
-        if ends < time.time():
-            return refused("NotAuthorizedException", "Invalid session for the user, session is expired.")
-        if data["ChallengeName"] != "NEW_PASSWORD_REQUIRED":
-            return None
-        return cognito._validate_password(pool, data["ChallengeResponses"].get("NEW_PASSWORD") or "")
-
-    def renewed(self, original):
-        """Setting up a second factor goes on with a session of its own."""
-
-        def step(data):
-            known = self.open.get(data.get("Session"))
-            answer = original(data)
-            if known and answer[0] == 200:
-                self.open[json.loads(answer[2])["Session"]] = known
-            return answer
-
-        return step
-
-
 def administrators_only(original):
     def sign_up(data):
         pool = pool_of(data)
@@ -171,28 +99,37 @@ def administrators_only(original):
     return sign_up
 
 
-def code():
-    return f"{secrets.randbelow(10**6):06}"
+def any_case(original):
+    """Whoever is invited as Ann@example.com signs in as ann@example.com, where the pool is told so."""
+
+    def resolve(pool, username):
+        found = original(pool, username)
+        if found[0] or username is None or (pool.get("UsernameConfiguration") or {}).get("CaseSensitive", True):
+            return found
+        for user in pool["_users"].values():
+            attributes = cognito._attr_list_to_dict(user.get("Attributes", []))
+            names = [user["Username"], *(attributes.get(name) or "" for name in pool.get("UsernameAttributes") or [])]
+            for name in names:
+                if name.casefold() == username.casefold():
+                    return original(pool, name)
+        return found
+
+    return resolve
 
 
-def drawn(original):
-    """A code that was mailed is drawn, where MiniStack has one for everybody."""
+def problem_of(data, tier, verified):
+    """Passkeys and mailed codes are not in the cheapest plan; what is verified before it changes is verified at all.
 
-    def send(pool, username, attributes, constant, *rest, **named):
-        fresh, (user, _) = code(), cognito._resolve_user(pool, username)
-        for kind in ("_confirmation_code", "_reset_code"):
-            if user and user.get(kind) == constant:
-                user[kind] = fresh
-        return original(pool, username, attributes, fresh, *rest, **named)
-
-    return send
-
-
-def plan_problem(tier, data):
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-sign-in-feature-plans.html
+    """
     factors = ((data.get("Policies") or {}).get("SignInPolicy") or {}).get("AllowedFirstAuthFactors") or ["PASSWORD"]
-    if tier != "LITE" or factors == ["PASSWORD"]:
-        return None
-    return lacking("Choice-based authentication")
+    if tier == "LITE" and factors != ["PASSWORD"]:
+        return lacking("Choice-based authentication")
+    before = (data.get("UserAttributeUpdateSettings") or {}).get("AttributesRequireVerificationBeforeUpdate") or []
+    if set(before) - set(verified):
+        message = "All attributes in AttributesRequireVerificationBeforeUpdate must exist in AutoVerifiedAttributes"
+        return refused("InvalidParameterException", message)
+    return None
 
 
 def lacking(feature):
@@ -200,14 +137,9 @@ def lacking(feature):
     return refused("FeatureUnavailableInTierException", message)
 
 
-def of_its_plan(original):
-    """Passkeys and codes by mail are not in the cheapest plan.
-
-    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-sign-in-feature-plans.html
-    """
-
+def fitting(original):
     def create(data):
-        return plan_problem(data.get("UserPoolTier"), data) or original(data)
+        return problem_of(data, data.get("UserPoolTier"), data.get("AutoVerifiedAttributes") or []) or original(data)
 
     return create
 
@@ -216,14 +148,19 @@ def whole_pool(original):
     """An update that leaves something out sets it back.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-updating.html
-    Some of it AWS was seen to keep (https://github.com/go-to-k/cdkd/issues/2675); who sends all is right either way.
+    Some of it AWS was seen to keep: https://github.com/go-to-k/cdkd/issues/2675, and, so that the others no longer fit,
+    https://github.com/ekristen/aws-nuke/issues/477. Who sends all is right either way.
     """
 
     def update(data):
         pool = cognito._user_pools.get(data.get("UserPoolId"))
-        if pool and (problem := plan_problem(data.get("UserPoolTier", pool["UserPoolTier"]), data)):
+        if not pool:
+            return original(data)
+        kept = {key: pool[key] for key in ("UserAttributeUpdateSettings", "UserPoolTier") if pool.get(key)}
+        data = {**POOL_DEFAULTS, **kept, **data}
+        if problem := problem_of(data, data["UserPoolTier"], data["AutoVerifiedAttributes"]):
             return problem
-        answer = original({**POOL_DEFAULTS, **data})
+        answer = original(data)
         if answer[0] == 200:
             pool["Name"] = data.get("PoolName", pool["Name"])
         return answer

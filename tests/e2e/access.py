@@ -91,7 +91,12 @@ def called(name):
     }
     authorizer = gateway.create_authorizer(restApiId=api, **settings)["id"]
     seen["same name"] = outcome(gateway.create_authorizer, restApiId=api, **settings)
+    seen["kept for too long"] = outcome(
+        gateway.create_authorizer, restApiId=api, **{**settings, "name": "slow", "authorizerResultTtlInSeconds": 3601}
+    )
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    nobody = {"restApiId": api, "resourceId": root, "httpMethod": "GET", "authorizerId": "none"}
+    seen["no such authorizer"] = outcome(gateway.put_method, **nobody, authorizationType="CUSTOM")
 
     def route(path, **how):
         at = {"restApiId": api, "resourceId": gateway.create_resource(restApiId=api, parentId=root, pathPart=path)["id"]}

@@ -170,6 +170,15 @@ def refusals(name):
     POOLS.delete_user_pool_domain(**domain)
     seen["pool"] = outcome(POOLS.delete_user_pool, UserPoolId=pool)
 
+    verify_first = {"UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]}}
+    loose = make_pool(f"{name}-loose", UsernameConfiguration={"CaseSensitive": False}, **verify_first)
+    make_user(loose)
+    seen["name in capitals"] = outcome(POOLS.admin_get_user, UserPoolId=loose, Username=USER.upper())
+    seen["invited twice"] = outcome(POOLS.admin_create_user, UserPoolId=loose, Username=USER.capitalize())
+    seen["update without the attributes to verify"] = outcome(POOLS.update_user_pool, UserPoolId=loose)
+    verified_email = {"AutoVerifiedAttributes": ["email"]}
+    seen["update with them"] = outcome(POOLS.update_user_pool, UserPoolId=loose, **verified_email)
+
     lite = make_pool(f"{name}-lite", UserPoolTier="LITE")
     lite_domain = {"UserPoolId": lite, "Domain": f"{name}-lite"}
     seen["managed login in Lite"] = outcome(POOLS.create_user_pool_domain, **lite_domain, ManagedLoginVersion=2)

@@ -122,6 +122,10 @@ fn what_cognito_refuses_is_refused_here() {
         ),
         "no such domain": "InvalidParameterException",
         "pool": "done",
+        "name in capitals": "done",
+        "invited twice": "UsernameExistsException",
+        "update without the attributes to verify": "InvalidParameterException",
+        "update with them": "done",
         "managed login in Lite": "FeatureUnavailableInTierException",
         "classic pages in Lite": "done",
         "passkeys in Lite": "FeatureUnavailableInTierException",
@@ -158,6 +162,8 @@ fn api_gateway_calls_a_function_that_lets_it_and_takes_the_token_it_should() {
     let context = json!({ "owner": "ann", "asked": "1", "principalId": "ann" });
     let expected = json!({
         "same name": "BadRequestException",
+        "kept for too long": "BadRequestException",
+        "no such authorizer": "BadRequestException",
         "nobody allowed": 500,
         "function, not its alias": 500,
         "another API": 500,
