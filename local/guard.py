@@ -30,7 +30,7 @@ INTERNAL = ("/_ministack", "/_localstack", "/health")
 # How `provision outputs` names the API. MiniStack's other ways to it are not used, so nobody is let in by them.
 API = re.compile(r"/restapis/[^/]+/[^/]+/_user_request_(/|$)")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-# A user pool's pages, with their methods.
+# A user pool's pages, with their methods, and where its keys are.
 PAGES = {
     "/oauth2/authorize": ("GET",),
     "/login": ("POST",),
@@ -38,7 +38,7 @@ PAGES = {
     "/oauth2/token": ("POST",),
     "/oauth2/userInfo": ("GET", "POST"),
 }
-KEYS = re.compile(r"/([\w-]+)/\.well-known/(?:jwks\.json|openid-configuration)$")
+KEYS = re.compile(r"/([\w-]+)/\.well-known/(?:jwks\.json|openid-configuration)")
 POOLS = "AWSCognitoIdentityProviderService."
 # What any origin may ask, of these and of the calls.
 OPEN_PAGES = ("/oauth2/token", "/oauth2/userInfo")
@@ -100,8 +100,8 @@ class Guard:
 
 def signs_in(scope):
     """Whether it is one of the requests that Cognito takes unsigned, and carries nothing that could make it another."""
-    names = [name for name, _ in scope["headers"] if name != b"cookie"]
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    names = [name.lower() for name, _ in scope["headers"] if name.lower() != b"cookie"]
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     # MiniStack joins what is sent twice, and so would read something else than what was looked at here.
     if len(set(names)) < len(names) or headers.get(b"authorization", "").startswith("AWS4-"):
         return False
@@ -110,7 +110,7 @@ def signs_in(scope):
         unsigned = target.removeprefix(POOLS) in iam_actions.unsigned_operations("cognito-idp")
         bare = not scope["query_string"] and b"authorization" not in headers
         return target.startswith(POOLS) and unsigned and bare and (path, method) == ("/", "POST")
-    if keys := KEYS.match(path):
+    if keys := KEYS.fullmatch(path):
         # Of a pool that there is: MiniStack takes any other for an object of a bucket.
         return method == "GET" and any(pool == keys[1] for (_, _, pool), _ in cognito._user_pools.all_items())
     return method in PAGES.get(path, ())
@@ -118,7 +118,7 @@ def signs_in(scope):
 
 def for_any_origin(path, headers):
     call = headers.get("x-amz-target", "").removeprefix(POOLS)
-    return call in OPEN_CALLS if call else path in OPEN_PAGES or KEYS.match(path)
+    return call in OPEN_CALLS if call else path in OPEN_PAGES or KEYS.fullmatch(path)
 
 
 def asks_to_sign_in(path, headers):

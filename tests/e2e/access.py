@@ -270,6 +270,10 @@ def doors(name):
     ):
         seen[label] = http("OPTIONS", ENDPOINT + path, headers={**preflight, **headers})[0]
 
+    # A page's own name that leads to 127.0.0.1 by now.
+    rebound = {"host": f"evil.example:{urllib.parse.urlparse(ENDPOINT).port}"}
+    seen["page under another name"] = http("GET", ENDPOINT + asked["page"][1], headers=rebound)[0]
+
     # An unsigned call is nothing else besides, whatever it carries, and is taken at its own place only.
     user = f"Action=CreateUser&UserName={name}-evil&Version=2010-05-08"
     target = {"x-amz-target": f"{calls}GetUser"}

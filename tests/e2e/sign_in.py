@@ -120,7 +120,7 @@ def refusals(name):
         "fragment": "https://example.com/#here",
         "https": "https://example.com/",
         "localhost": "http://localhost:4566/",
-        "this machine": "http://127.0.0.1:4566/",
+        "this machine by its number": "http://127.0.0.1:4566/",
         "app": "cloudpix://signed-in",
     }.items():
         settings = client_settings(CallbackURLs=[url])
