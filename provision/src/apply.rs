@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::aws::Aws;
-use crate::interrupt::{Interrupted, Orderly};
+use crate::interrupt::{GracefulStop, Interrupted};
 use crate::package::Artifact;
 use crate::plan::{Plan, Step};
 use crate::stack::place::Names;
@@ -90,7 +90,7 @@ pub async fn run<'a>(
     let mut done = BTreeSet::new();
     let (mut outcome, mut failures) = (Vec::new(), Vec::new());
     let mut running = FuturesUnordered::new();
-    let (orderly, mut interrupted, mut lost) = (Orderly::begin(), false, None);
+    let (stop, mut interrupted, mut lost) = (GracefulStop::begin(), false, None);
     let on = &on;
     loop {
         if failures.is_empty() && !interrupted && lost.is_none() {
@@ -108,7 +108,7 @@ pub async fn run<'a>(
         }
         let finished = tokio::select! {
             finished = running.next() => finished,
-            () = orderly.asked(), if !interrupted => {
+            () = stop.requested(), if !interrupted => {
                 interrupted = true;
                 on(Event::Stopping);
                 continue;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::aws::dynamodb::Standing;
 use crate::aws::lambda::Call;
 use crate::aws::{Aws, dynamodb, lambda, s3};
-use crate::interrupt::{Interrupted, Orderly};
+use crate::interrupt::{GracefulStop, Interrupted};
 use crate::stack::place::Names;
 
 /// Before a second and a third attempt: AWS may be slow or refuse for a moment.
@@ -48,7 +48,7 @@ pub async fn run(
     parallelism: usize,
     progress: impl Fn(&Outcome),
 ) -> anyhow::Result<Outcome> {
-    let walk = Walk { aws, names, parallelism, start: Instant::now(), orderly: Orderly::begin() };
+    let walk = Walk { aws, names, parallelism, start: Instant::now(), stop: GracefulStop::begin() };
     let mut outcome = Outcome::default();
     let mut token = None;
     loop {
@@ -80,7 +80,7 @@ struct Walk<'a> {
     names: &'a Names,
     parallelism: usize,
     start: Instant,
-    orderly: Orderly,
+    stop: GracefulStop,
 }
 
 impl Walk<'_> {
@@ -94,7 +94,7 @@ impl Walk<'_> {
         let ask = async |key: String| (process(self.aws, self.names, &key).await, key);
         let mut asked = stream::iter(keys)
             // Those that run are waited for; no further one is begun.
-            .take_until(Box::pin(self.orderly.asked()))
+            .take_until(Box::pin(self.stop.requested()))
             .map(ask)
             .buffer_unordered(self.parallelism);
         while let Some((answer, key)) = asked.next().await {
@@ -109,7 +109,7 @@ impl Walk<'_> {
         }
         outcome.took = self.start.elapsed();
         progress(outcome);
-        match self.orderly.asked().now_or_never() {
+        match self.stop.requested().now_or_never() {
             Some(()) => Err(Interrupted { left: None }.into()),
             None => Ok(()),
         }

@@ -8,7 +8,7 @@ use crate::aws::apigateway;
 use crate::live::{self, Suffix};
 use crate::package::{Artifact, Packed};
 use crate::plan::{self, Plan};
-use crate::session::{Packing, Session};
+use crate::session::{PackingTask, Session};
 use crate::settings::Package;
 use crate::stack::place::Names;
 use crate::stack::resource::Resource;
@@ -29,7 +29,7 @@ pub async fn compare(
     Session { settings, aws, .. }: &Session,
     record: &StackRecord,
     suffix: Suffix,
-    packing: Packing,
+    packing: PackingTask,
 ) -> anyhow::Result<Compared> {
     let names = record.names();
     let look = |code| live::look(aws, &names, record.api_id.as_deref(), suffix, code);

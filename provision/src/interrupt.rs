@@ -12,8 +12,8 @@ use tokio::sync::watch;
 /// What a shell returns for a process that Ctrl-C ended: 128 and the number of SIGINT.
 pub const EXIT: u8 = 130;
 
-static ASKED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
-static ORDERLY: AtomicBool = AtomicBool::new(false);
+static REQUESTED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
+static GRACEFUL: AtomicBool = AtomicBool::new(false);
 
 /// A run that was asked to stop, and did.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub fn listen() -> std::io::Result<()> {
                 _ = terminate.recv() => (),
             }
             // Wherever this is, the next run goes on from there.
-            if ASKED.send_replace(true) || !ORDERLY.load(Ordering::SeqCst) {
+            if REQUESTED.send_replace(true) || !GRACEFUL.load(Ordering::SeqCst) {
                 std::process::exit(EXIT.into());
             }
         }
@@ -53,23 +53,23 @@ pub fn listen() -> std::io::Result<()> {
 
 /// While this lives, the first signal does not end the process: its owner asks for it.
 #[must_use]
-pub struct Orderly(());
+pub struct GracefulStop(());
 
-impl Orderly {
-    pub fn begin() -> Orderly {
-        ORDERLY.store(true, Ordering::SeqCst);
-        Orderly(())
+impl GracefulStop {
+    pub fn begin() -> GracefulStop {
+        GRACEFUL.store(true, Ordering::SeqCst);
+        GracefulStop(())
     }
 
     /// Ends when the first signal has come.
-    pub async fn asked(&self) {
+    pub async fn requested(&self) {
         // The sender is never dropped, so this ends with a signal only.
-        let _ = ASKED.subscribe().wait_for(|asked| *asked).await;
+        let _ = REQUESTED.subscribe().wait_for(|requested| *requested).await;
     }
 }
 
-impl Drop for Orderly {
+impl Drop for GracefulStop {
     fn drop(&mut self) {
-        ORDERLY.store(false, Ordering::SeqCst);
+        GRACEFUL.store(false, Ordering::SeqCst);
     }
 }

@@ -14,7 +14,7 @@ use contract::Function;
 
 use crate::aws::sqs::{Message, Open};
 use crate::aws::{Aws, lambda};
-use crate::interrupt::{Interrupted, Orderly};
+use crate::interrupt::{GracefulStop, Interrupted};
 use crate::stack::place::Names;
 
 /// How long a message is hidden from others while it is sent, in seconds: longer than Lambda, throttled,
@@ -37,14 +37,14 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
     // SQS stamps messages by its own clock. One that is behind ours costs nothing, and where it is
     // ahead the last ones wait for the next run: Lambda takes minutes to put an event back.
     let start = Timestamp::now().as_millisecond();
-    let (queue, orderly, mut outcome) =
-        (Open::new(aws, &names.queue()).await?, Orderly::begin(), Outcome::default());
+    let (queue, stop, mut outcome) =
+        (Open::new(aws, &names.queue()).await?, GracefulStop::begin(), Outcome::default());
     let mut later = Vec::new();
     loop {
         let messages = tokio::select! {
             messages = queue.receive(HIDDEN) => messages?,
-            () = orderly.asked() => {
-                give_back(&queue, &later).await?;
+            () = stop.requested() => {
+                release_all(&queue, &later).await?;
                 return Err(Interrupted { left: None }.into());
             }
         };
@@ -53,7 +53,7 @@ pub async fn run(aws: &Aws, names: &Names, progress: impl Fn(&Outcome)) -> anyho
         later.extend(new);
         if ours.is_empty() {
             // None is left, or none but those that came since.
-            give_back(&queue, &later).await?;
+            release_all(&queue, &later).await?;
             return Ok(outcome);
         }
         let sent = try_join_all(ours.iter().map(|message| send(aws, names, &queue, message))).await?;
@@ -86,7 +86,7 @@ fn event(body: &str) -> Cow<'_, str> {
 }
 
 /// What stays in the queue is seen there at once, such as by `provision status`.
-async fn give_back(queue: &Open, messages: &[Message]) -> anyhow::Result<()> {
+async fn release_all(queue: &Open, messages: &[Message]) -> anyhow::Result<()> {
     try_join_all(messages.iter().map(|message| queue.release(message))).await.map(|_| ())
 }
 

@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 
 use crate::aws::lambda::{self, Live, Note, Trial, Version};
 use crate::aws::{Aws, ecr};
-use crate::interrupt::Orderly;
+use crate::interrupt::GracefulStop;
 use crate::outputs::Outputs;
 use crate::plan::{Action, Plan};
 use crate::settings::Package;
@@ -61,7 +61,7 @@ impl Release<'_> {
         outputs: Outputs,
         test: Test,
     ) -> anyhow::Result<BTreeMap<Function, String>> {
-        let stop = Orderly::begin();
+        let stop = GracefulStop::begin();
         let pending = self.pending(functions).await?;
         let (mut passed, mut failures) = (BTreeMap::new(), Vec::new());
         if test == Test::None {
@@ -77,7 +77,7 @@ impl Release<'_> {
         for one in pending {
             let result = tokio::select! {
                 result = self.try_out(&one, &outputs) => result,
-                () = stop.asked() => {
+                () = stop.requested() => {
                     bail!("interrupted; run again to test version {}, which is live", one.version)
                 }
             };

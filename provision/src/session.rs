@@ -19,7 +19,7 @@ use crate::stack::place::{Names, bucket_prefix, stack_name};
 use crate::state::{self, Lock, StackRecord, Store};
 
 /// The functions' packages, on their way.
-pub type Packing = JoinHandle<anyhow::Result<Packed>>;
+pub type PackingTask = JoinHandle<anyhow::Result<Packed>>;
 
 /// A stack that may not be there yet, for the commands that compare it with what it should be.
 pub struct Session {
@@ -30,7 +30,7 @@ pub struct Session {
 
 impl Session {
     /// Asks AWS who we are while the functions are packed.
-    pub async fn begin(common: &Common, code: &Code) -> anyhow::Result<(Session, Packing)> {
+    pub async fn begin(common: &Common, code: &Code) -> anyhow::Result<(Session, PackingTask)> {
         let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
         state::check(&common.state_dir, &settings).await?;
         let connector = Connector::find().await?;
@@ -46,7 +46,7 @@ impl Session {
     }
 }
 
-fn start_packing(settings: &Settings, emulated: bool, folder: Option<&Path>) -> Packing {
+fn start_packing(settings: &Settings, emulated: bool, folder: Option<&Path>) -> PackingTask {
     let (settings, folder) = (settings.clone(), folder.map(Path::to_owned));
     tokio::spawn(async move { package::pack_all(&settings, emulated, folder.as_deref()).await })
 }

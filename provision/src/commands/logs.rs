@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::aws::logs;
 use crate::cli::Common;
-use crate::interrupt::Orderly;
+use crate::interrupt::GracefulStop;
 use crate::report;
 use crate::session::Existing;
 
@@ -31,7 +31,7 @@ pub async fn run(
     let group = names.log_group(function);
     let mut shown: VecDeque<(String, String)> = VecDeque::new();
     // To stop is how it is meant to end.
-    let stop = Orderly::begin();
+    let stop = GracefulStop::begin();
     let mut from = Timestamp::now() - since;
     loop {
         let looked = Timestamp::now();
@@ -59,7 +59,7 @@ pub async fn run(
         from = from.max(looked - LATE);
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => (),
-            () = stop.asked() => return Ok(ExitCode::SUCCESS),
+            () = stop.requested() => return Ok(ExitCode::SUCCESS),
         }
     }
 }

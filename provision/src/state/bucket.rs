@@ -106,29 +106,29 @@ impl Bucket {
         let name = format!("{}.lock", self.env);
         let (claim, sent) = (Claim::new(), Sent::now());
         if let Some(etag) = self.folder.put(&name, claim.bytes()?, &Condition::Absent).await? {
-            return Ok((self.begin(name, claim, etag, sent), None));
+            return Ok((self.hold_from(name, claim, etag, sent), None));
         }
         let Some(there) = self.folder.get(&name).await? else {
             bail!("another run has just ended; run again");
         };
         let holder = Claim::parse(&there.bytes).map(|claim| claim.holder);
-        self.wait_for_a_sign(&name, &there, holder.as_ref()).await?;
+        self.wait_for_renewal(&name, &there, holder.as_ref()).await?;
         let (claim, sent) = (Claim::new(), Sent::now());
         let taken = self.folder.put(&name, claim.bytes()?, &Condition::Unchanged(there.etag)).await?;
         let etag =
             taken.context("another run took the lock over at the same moment; wait until it is done")?;
-        Ok((self.begin(name, claim, etag, sent), holder))
+        Ok((self.hold_from(name, claim, etag, sent), holder))
     }
 
-    fn begin(&self, name: String, claim: Claim, etag: String, sent: Sent) -> BucketLock {
+    fn hold_from(&self, name: String, claim: Claim, etag: String, sent: Sent) -> BucketLock {
         let hold = Arc::new(Hold::new(self.folder.clone(), name, claim, etag, sent));
         *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold.clone());
         let renewed = hold.clone();
-        BucketLock { hold, renewing: tokio::spawn(async move { renewed.keep().await }) }
+        BucketLock { hold, renewing: tokio::spawn(async move { renewed.renew_until_lost().await }) }
     }
 
     /// Ends well when the lock's holder gives no sign of life, and with an error that names it when it does.
-    async fn wait_for_a_sign(
+    async fn wait_for_renewal(
         &self,
         name: &str,
         there: &Found,
@@ -157,6 +157,6 @@ impl Drop for BucketLock {
     fn drop(&mut self) {
         self.renewing.abort();
         // Where this fails, the next run waits until the lock looks dead.
-        let _ = tokio::task::block_in_place(|| Handle::current().block_on(self.hold.let_go()));
+        let _ = tokio::task::block_in_place(|| Handle::current().block_on(self.hold.release()));
     }
 }

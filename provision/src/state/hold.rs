@@ -87,7 +87,7 @@ impl Moment {
 
 /// What was last written, and its entity tag.
 #[derive(Debug)]
-struct Shown {
+struct Written {
     claim: Claim,
     etag: String,
 }
@@ -97,7 +97,7 @@ pub(super) struct Hold {
     folder: Folder,
     name: String,
     /// Who writes or deletes the file has the turn.
-    shown: Turn<Shown>,
+    written: Turn<Written>,
     /// When the last sign of life that S3 has taken was sent.
     at: Mutex<Moment>,
     lost: watch::Sender<Option<Lost>>,
@@ -107,11 +107,11 @@ impl Hold {
     /// `sent` is from before the claim was written.
     pub(super) fn new(folder: Folder, name: String, claim: Claim, etag: String, sent: Sent) -> Hold {
         let (at, lost) = (Mutex::new(sent.0), watch::Sender::new(None));
-        Hold { folder, name, shown: Turn::new(Shown { claim, etag }), at, lost }
+        Hold { folder, name, written: Turn::new(Written { claim, etag }), at, lost }
     }
 
     /// Shows signs of life until the lock is lost.
-    pub(super) async fn keep(&self) {
+    pub(super) async fn renew_until_lost(&self) {
         while self.lost.borrow().is_none() {
             sleep(RENEWAL).await;
             // Where AWS is away, or a response does not come, the next time may go well. On a slow line that something
@@ -126,18 +126,18 @@ impl Hold {
     /// that: it may have been long ago. So another sign is sent on top of it, and only one that S3 takes counts, from
     /// the moment before it was sent.
     async fn renew(&self) -> anyhow::Result<()> {
-        let mut shown = self.shown.lock().await;
+        let mut written = self.written.lock().await;
         for _ in 0..TRIES {
             let sent = Moment::now();
-            shown.claim.renewal += 1;
-            let only = Condition::Unchanged(shown.etag.clone());
-            if let Some(etag) = self.folder.put(&self.name, shown.claim.bytes()?, &only).await? {
-                shown.etag = etag;
+            written.claim.renewal += 1;
+            let only = Condition::Unchanged(written.etag.clone());
+            if let Some(etag) = self.folder.put(&self.name, written.claim.bytes()?, &only).await? {
+                written.etag = etag;
                 *self.at.lock().unwrap_or_else(PoisonError::into_inner) = sent;
                 return Ok(());
             }
-            match self.find(&shown.claim).await? {
-                Ok(etag) => shown.etag = etag,
+            match self.find(&written.claim).await? {
+                Ok(etag) => written.etag = etag,
                 Err(lost) => {
                     self.lost.send_replace(Some(lost));
                     return Ok(());
@@ -163,7 +163,7 @@ impl Hold {
         Ok(Err(Lost { lock: self.folder.url(&self.name), by, left: None }))
     }
 
-    fn refuse_lost(&self) -> anyhow::Result<()> {
+    fn ensure_not_lost(&self) -> anyhow::Result<()> {
         match &*self.lost.borrow() {
             Some(lost) => Err(lost.clone().into()),
             None => Ok(()),
@@ -172,13 +172,13 @@ impl Hold {
 
     /// An error, [`Lost`], where the lock is another run's by now.
     pub(super) async fn check(&self) -> anyhow::Result<()> {
-        self.refuse_lost()?;
+        self.ensure_not_lost()?;
         let at = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
         if at.age() < FRESH {
             return Ok(());
         }
         self.renew().await.context("find out whether the lock is still this run's")?;
-        self.refuse_lost()
+        self.ensure_not_lost()
     }
 
     /// Ends when the lock is lost.
@@ -192,15 +192,15 @@ impl Hold {
     }
 
     /// Deletes the file, if it is this run's.
-    pub(super) async fn let_go(&self) -> anyhow::Result<()> {
+    pub(super) async fn release(&self) -> anyhow::Result<()> {
         if self.lost.borrow().is_some() {
             return Ok(());
         }
-        let mut shown = self.shown.lock().await;
-        while !self.folder.delete(&self.name, &shown.etag).await? {
+        let mut written = self.written.lock().await;
+        while !self.folder.delete(&self.name, &written.etag).await? {
             // A sign of life may have got there whose response was not waited for.
-            match self.find(&shown.claim).await? {
-                Ok(etag) if etag != shown.etag => shown.etag = etag,
+            match self.find(&written.claim).await? {
+                Ok(etag) if etag != written.etag => written.etag = etag,
                 _ => break,
             }
         }
@@ -253,7 +253,7 @@ mod tests {
             assert_eq!(renewed.is_ok(), takes_more, "{renewed:?}");
             assert_eq!(age(&hold) < FRESH, takes_more, "an old sign of life was taken for a new one");
             assert_eq!(bucket.puts(), 2, "the second is on top of the one that was found");
-            assert!(hold.refuse_lost().is_ok());
+            assert!(hold.ensure_not_lost().is_ok());
         }
     }
 
