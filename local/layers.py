@@ -112,7 +112,10 @@ def upload(data):
     part = base64.b64decode(data["layerPartBlob"])
     first, last = data["partFirstByte"], data["partLastByte"]
     if first != len(received) or last != first + len(part) - 1:
-        return refuse("InvalidLayerPartException", f"The part {first}-{last} does not follow {len(received)} bytes")
+        message = f"The part {first}-{last} does not follow {len(received)} bytes"
+        return error_response_json(
+            "InvalidLayerPartException", message, 400, {"lastValidByteReceived": len(received) - 1}
+        )
     received.extend(part)
     return json_response({"uploadId": data["uploadId"], "lastByteReceived": last})
 

@@ -4,17 +4,10 @@ use std::io::Cursor;
 
 use image_rs::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use crate::decoded::{Decoded, opaque};
+use crate::limits::{check_memory, check_pixels};
 use crate::scale::{Picture, Samples};
 use crate::{Settings, Unmade, bmp, gif, jpeg, png, tiff, webp_limits};
-
-pub(crate) struct Decoded {
-    /// As large as the original, or less where the decoder scales while it decodes.
-    pub(crate) picture: Picture,
-    /// The original's long edge.
-    pub(crate) full_edge: u32,
-    /// ICC
-    pub(crate) profile: Option<Vec<u8>>,
-}
 
 /// Decodes to at least `edge` pixels on the long edge, if the original has as many.
 pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Decoded, Unmade> {
@@ -52,20 +45,6 @@ fn by_image(bytes: &[u8], format: ImageFormat, settings: &Settings) -> Result<De
     Ok(Decoded { picture: opaque(picture), full_edge: width.max(height), profile })
 }
 
-pub(crate) fn check_pixels(width: u32, height: u32, settings: &Settings) -> Result<(), Unmade> {
-    if u64::from(width) * u64::from(height) > settings.max_pixels {
-        return Err(Unmade::TooLarge(format!("{width} x {height} pixels")));
-    }
-    Ok(())
-}
-
-pub(crate) fn check_memory(bytes: u64, settings: &Settings) -> Result<(), Unmade> {
-    if bytes > settings.max_memory {
-        return Err(Unmade::TooLarge(format!("decoding takes {} MB", bytes.div_ceil(1_000_000))));
-    }
-    Ok(())
-}
-
 /// Bytes that decoding holds at its peak: the pixels, and what they are decoded from.
 fn held(decoder: &impl ImageDecoder, format: ImageFormat, bytes: &[u8]) -> u64 {
     let inside = match format {
@@ -84,25 +63,6 @@ fn eight_bits(image: DynamicImage) -> Result<Picture, Unmade> {
         _ => (Samples::Rgba, image.into_rgba8().into_raw()),
     };
     Picture::new(width, height, samples, data)
-}
-
-/// Leaves out an alpha channel that is opaque throughout.
-pub(crate) fn opaque(picture: Picture) -> Picture {
-    let rgba = picture.samples == Samples::Rgba;
-    if rgba && picture.data.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX) {
-        return without_alpha(picture);
-    }
-    picture
-}
-
-/// In place: a copy would be as large as the original.
-fn without_alpha(mut picture: Picture) -> Picture {
-    let pixels = picture.data.len() / 4;
-    for pixel in 1..pixels {
-        picture.data.copy_within(pixel * 4..pixel * 4 + 3, pixel * 3);
-    }
-    picture.data.truncate(pixels * 3);
-    Picture { samples: Samples::Rgb, ..picture }
 }
 
 /// The decoders' errors, bounded: some quote the file.

@@ -2,7 +2,8 @@
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 
-use crate::decode::{Decoded, check_memory, check_pixels, opaque};
+use crate::decoded::{Decoded, opaque};
+use crate::limits::{check_memory, check_pixels};
 use crate::scale::{Picture, Samples};
 use crate::{Settings, Unmade};
 

@@ -9,7 +9,8 @@ use turbojpeg::{
 };
 use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix};
 
-use crate::decode::{Decoded, check_memory, check_pixels};
+use crate::decoded::Decoded;
+use crate::limits::{check_memory, check_pixels};
 use crate::scale::{self, Picture, Samples};
 use crate::{Settings, Unmade};
 use header::Header;

@@ -6,10 +6,12 @@
 mod bmp;
 mod colour;
 mod decode;
+mod decoded;
 mod encode;
 mod exif;
 mod gif;
 mod jpeg;
+mod limits;
 mod png;
 mod scale;
 mod tiff;

@@ -10,7 +10,8 @@ use moxcms::{
 use png::{ColorType, DecodeOptions, DecodingError, Info, Limits, Transformations};
 
 use crate::colour::MAX_PROFILE;
-use crate::decode::{Decoded, check_memory, check_pixels, opaque};
+use crate::decoded::{Decoded, opaque};
+use crate::limits::{check_memory, check_pixels};
 use crate::scale::{Picture, Samples};
 use crate::{Settings, Unmade};
 

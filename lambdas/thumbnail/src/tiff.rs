@@ -10,15 +10,18 @@ mod fax;
 mod page;
 mod pieces;
 mod samples;
+mod tags;
 
 use self::colours::Colours;
 pub(crate) use self::directory::is_tiff;
-use self::page::{Compression, Page};
+use self::page::Page;
 use self::pieces::Pieces;
 use self::samples::Reading;
-use crate::decode::{Decoded, check_memory, check_pixels};
+use self::tags::Compression;
+use crate::decoded::{Decoded, opaque};
+use crate::limits::{check_memory, check_pixels};
 use crate::scale::Picture;
-use crate::{Settings, Unmade, decode, jpeg};
+use crate::{Settings, Unmade, jpeg};
 
 /// What a pixel may have on average, if there are as many as may be: bytes take time, also those that are
 /// not looked at.
@@ -62,7 +65,7 @@ pub(crate) fn decode(bytes: &[u8], edge: u32, settings: &Settings) -> Result<Dec
     })?;
     let picture = Picture::new(page.width, page.height, colours.samples(), data)?;
     let profile = page.directory.bytes(34_675).map(<[u8]>::to_vec);
-    Ok(Decoded { picture: decode::opaque(picture), full_edge: page.width.max(page.height), profile })
+    Ok(Decoded { picture: opaque(picture), full_edge: page.width.max(page.height), profile })
 }
 
 /// A row of a piece: at most as wide as the page from `x` on.

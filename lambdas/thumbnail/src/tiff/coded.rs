@@ -6,7 +6,8 @@ use image_rs::ImageDecoder;
 use image_rs::codecs::webp::WebPDecoder;
 use turbojpeg::{Decompressor, Error, Image, PixelFormat};
 
-use super::page::{Meaning, Page};
+use super::page::Page;
+use super::tags::Meaning;
 use crate::Unmade;
 
 /// What all scans of a picture may walk over together, in pixels. One of several scans is rare in TIFF.

@@ -1,7 +1,8 @@
 //! What the 8 bits of a page's samples mean: to grey, RGB, RGBA or CMYK.
 
 use super::directory::Directory;
-use super::page::{Alpha, Meaning, Page};
+use super::page::Page;
+use super::tags::{Alpha, Meaning};
 use crate::scale::Samples;
 
 /// Steps of linear light that are told apart before they become sRGB.

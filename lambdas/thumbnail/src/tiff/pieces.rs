@@ -5,7 +5,8 @@ use weezl::{BitOrder, LzwStatus};
 
 use super::coded::Jpegs;
 use super::directory::Order;
-use super::page::{Compression, Meaning, Page, Predictor};
+use super::page::Page;
+use super::tags::{Compression, Meaning, Predictor};
 use super::{coded, fax};
 use crate::Unmade;
 

@@ -1,8 +1,9 @@
 //! Samples of any kind to 8 bits.
 
 use super::directory::Order;
-use super::page::{Meaning, Numbers, Page, Predictor};
+use super::page::Page;
 use super::pieces::Pieces;
+use super::tags::{Meaning, Numbers, Predictor};
 use super::{Row, each_row};
 use crate::Unmade;
 

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail, ensure};
 use aws_sdk_ecr::Client;
+use aws_sdk_ecr::error::SdkError;
+use aws_sdk_ecr::operation::upload_layer_part::UploadLayerPartError;
 use aws_sdk_ecr::primitives::{Blob as Bytes, DateTime};
 use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier, LayerAvailability};
 use contract::Function;
@@ -44,7 +46,7 @@ pub async fn push_image(
     progress: impl Fn(usize, usize),
 ) -> anyhow::Result<()> {
     let (client, repository) = (&aws.ecr, names.function(function));
-    let missing = missing(client, &repository, [&image.layer, &image.config]).await?;
+    let missing = missing(client, &repository, &[&image.layer, &image.config]).await?;
     let total = missing.iter().map(|blob| blob.bytes.len()).sum();
     let sent = Cell::new(0);
     let on_part = |bytes: usize| {
@@ -60,12 +62,8 @@ pub async fn push_image(
     .map(|_| ())
 }
 
-async fn missing<'a>(
-    client: &Client,
-    repository: &str,
-    blobs: [&'a Blob; 2],
-) -> anyhow::Result<Vec<&'a Blob>> {
-    let digests = blobs.map(|blob| blob.digest.clone()).to_vec();
+async fn missing<'a>(client: &Client, repository: &str, blobs: &[&'a Blob]) -> anyhow::Result<Vec<&'a Blob>> {
+    let digests = blobs.iter().map(|blob| blob.digest.clone()).collect();
     let check =
         client.batch_check_layer_availability().repository_name(repository).set_layer_digests(Some(digests));
     let answer = retry(NOT_VISIBLE, async || check.clone().send().await).await;
@@ -76,7 +74,7 @@ async fn missing<'a>(
                 && layer.layer_availability() == Some(&LayerAvailability::Available)
         })
     };
-    Ok(blobs.into_iter().filter(|blob| !there(blob)).collect())
+    Ok(blobs.iter().copied().filter(|blob| !there(blob)).collect())
 }
 
 /// The parts of one layer go one after another, since ECR takes no part but the next one:
@@ -104,8 +102,11 @@ async fn upload_layer(
             .part_last_byte(last)
             .layer_part_blob(Bytes::new(part));
         let patience = aws_sdk_ecr::config::Builder::new().timeout_config(sending(part.len()));
-        let sent = call.customize().config_override(patience).send().await;
-        sent.map_err(failed("ecr:UploadLayerPart"))?;
+        match call.customize().config_override(patience).send().await {
+            // The answer to the first try got lost, and the SDK sent the part again.
+            Err(error) if last_byte_taken(&error) == Some(last) => (),
+            answer => drop(answer.map_err(failed("ecr:UploadLayerPart"))?),
+        }
         on_part(part.len());
         first = last + 1;
     }
@@ -117,9 +118,23 @@ async fn upload_layer(
     match complete.send().await {
         Err(error) if is(&error, &["LayerAlreadyExistsException"]) => Ok(()),
         answer => {
+            // An upload that is complete is none any more, so a second try after a lost answer finds none.
+            if answer.as_ref().is_err_and(|error| is(error, &["UploadNotFoundException"]))
+                && missing(client, repository, &[blob]).await?.is_empty()
+            {
+                return Ok(());
+            }
             let answer = answer.map_err(failed("ecr:CompleteLayerUpload"))?;
             same_digest("ecr:CompleteLayerUpload", answer.layer_digest(), &blob.digest)
         }
+    }
+}
+
+/// The last byte of a layer that ECR has, where it says so because a part did not follow it.
+fn last_byte_taken(error: &SdkError<UploadLayerPartError>) -> Option<i64> {
+    match error.as_service_error()? {
+        UploadLayerPartError::InvalidLayerPartException(refused) => refused.last_valid_byte_received,
+        _ => None,
     }
 }
 
