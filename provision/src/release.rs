@@ -172,10 +172,11 @@ fn split(versions: &[Version], keep: usize) -> (Vec<&Version>, Vec<&Version>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn versions(numbers: &[(&str, &[&str])]) -> Vec<Version> {
+    /// Versions by their numbers, and what aliases use each.
+    pub(crate) fn versions(numbers: &[(&str, &[&str])]) -> Vec<Version> {
         let version = |(number, aliases): &(&str, &[&str])| Version {
             number: (*number).to_owned(),
             changed: String::new(),

@@ -59,17 +59,7 @@ fn target<'a>(versions: &'a [Version], live: &Live, to: Option<u64>) -> anyhow::
 mod tests {
     use super::*;
     use crate::aws::lambda::Trial;
-
-    fn versions(numbers: &[(&str, &[&str])]) -> Vec<Version> {
-        let version = |(number, aliases): &(&str, &[&str])| Version {
-            number: (*number).to_owned(),
-            changed: String::new(),
-            memory: 256,
-            digest: format!("sha256:{number}"),
-            aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
-        };
-        numbers.iter().map(version).collect()
-    }
+    use crate::release::tests::versions;
 
     #[test]
     fn a_rollback_goes_one_back_once_or_where_it_is_told() {
