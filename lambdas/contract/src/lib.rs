@@ -27,6 +27,77 @@ pub mod variable {
     pub const THUMBNAIL_FORMAT: &str = "CLOUDPIX_THUMBNAIL_FORMAT";
     /// The encoder's quality, 1 to 100.
     pub const THUMBNAIL_QUALITY: &str = "CLOUDPIX_THUMBNAIL_QUALITY";
+    /// Who may call the API: `users`, `api-key` or `none`. With `users`, every request bears what the
+    /// authorizer found out ([`super::context`]), and one that does not is refused.
+    pub const AUTH: &str = "CLOUDPIX_AUTH";
+    /// Name of the `DynamoDB` table of keys and users ([`super::access`]).
+    pub const ACCESS_TABLE: &str = "CLOUDPIX_ACCESS_TABLE";
+    /// The OpenID provider whose access tokens count, as its tokens say it in `iss`.
+    pub const ISSUER: &str = "CLOUDPIX_ISSUER";
+    /// The application that access tokens must be for (`client_id` or `aud`).
+    pub const CLIENT_ID: &str = "CLOUDPIX_CLIENT_ID";
+    /// Where the provider's public keys are (RFC 7517), if not where its configuration says.
+    pub const JWKS_URL: &str = "CLOUDPIX_JWKS_URL";
+}
+
+/// What the authorizer tells functions of a request, as texts in `requestContext.authorizer`.
+pub mod context {
+    /// Whose images the request is about: the `sub` of a user.
+    pub const OWNER: &str = "owner";
+    /// By what it was made: `user`, or the id of a key.
+    pub const BY: &str = "by";
+    /// The names of all scopes that it has, parted by spaces.
+    pub const SCOPES: &str = "scopes";
+}
+
+/// The table of keys and of users: secrets of which it holds only hashes, and what each user may use.
+pub mod access {
+    /// Partition key: `key#{SHA-256 of a key in hexadecimal}`, or `user#{sub}`.
+    pub const KEY: &str = "Key";
+    /// Whose key it is, or which user.
+    pub const OWNER: &str = "Owner";
+    /// RFC 3339 in UTC with milliseconds.
+    pub const CREATED_AT: &str = "CreatedAt";
+    /// TTL in seconds since the epoch, on keys that expire.
+    pub const EXPIRES_AT: &str = "ExpiresAt";
+    /// Global secondary index, `Owner` → `CreatedAt`: a user's keys. An item of a user is not in it.
+    pub const OWNER_INDEX: &str = "OwnerIndex";
+    /// Before the hash of a key.
+    pub const KEY_PREFIX: &str = "key#";
+    /// Before the `sub` of a user.
+    pub const USER_PREFIX: &str = "user#";
+}
+
+/// What every key for programs begins with, so that people and scanners of secrets know one.
+pub const API_TOKEN_PREFIX: &str = "cpx_";
+
+/// What a request must be allowed to do. A user may do all; a key may do what it was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    Read,
+    Write,
+    Delete,
+    Shares,
+    /// To make, see and revoke keys. No key can have it.
+    Keys,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 5] = [Scope::Read, Scope::Write, Scope::Delete, Scope::Shares, Scope::Keys];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scope::Read => "read",
+            Scope::Write => "write",
+            Scope::Delete => "delete",
+            Scope::Shares => "shares",
+            Scope::Keys => "keys",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| scope.name() == name)
+    }
 }
 
 /// Those attributes of an item that `provision` builds keys and indexes of, or reads. The others are in
@@ -149,6 +220,8 @@ pub struct Route {
     pub method: &'static str,
     pub path: &'static str,
     pub function: Function,
+    /// What a caller must be allowed to do, where callers are told apart.
+    pub scope: Scope,
 }
 
 /// Paths of the routes, as API Gateway writes them.
@@ -181,11 +254,11 @@ pub const IMAGE_ID_PARAMETER: &str = "imageId";
 
 /// Every route. `openapi.yaml` is held against this table by a test.
 pub const ROUTES: [Route; 5] = [
-    Route { method: "POST", path: path::UPLOAD, function: Function::Upload },
-    Route { method: "GET", path: path::LIST, function: Function::List },
-    Route { method: "GET", path: path::IMAGE, function: Function::List },
-    Route { method: "GET", path: path::THUMBNAIL, function: Function::List },
-    Route { method: "DELETE", path: path::IMAGE, function: Function::Upload },
+    Route { method: "POST", path: path::UPLOAD, function: Function::Upload, scope: Scope::Write },
+    Route { method: "GET", path: path::LIST, function: Function::List, scope: Scope::Read },
+    Route { method: "GET", path: path::IMAGE, function: Function::List, scope: Scope::Read },
+    Route { method: "GET", path: path::THUMBNAIL, function: Function::List, scope: Scope::Read },
+    Route { method: "DELETE", path: path::IMAGE, function: Function::Upload, scope: Scope::Delete },
 ];
 
 #[cfg(test)]
