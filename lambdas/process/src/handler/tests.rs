@@ -6,6 +6,7 @@ use catalog::testing::world::{Break, World};
 use image::digest::Sha256;
 use image::format::Format;
 use image::metadata;
+use image::owner::Owner;
 use image::thumbnails::Thumbnails;
 use process::decoder::Decoder;
 use process::sandbox::Bounds;
@@ -90,7 +91,7 @@ pub(crate) async fn record(world: &World) -> Option<Record> {
 #[track_caller]
 pub(crate) fn check_whole(world: &World, record: &Record) {
     let ready = NOW.parse().unwrap();
-    assert_eq!(record.status, Status::ready(600, 400, ready));
+    assert_eq!(record.status, Status::Ready { width: 600, height: 400, ready_at: ready });
     assert_eq!(record.sha256, Some(Sha256::of(COFFEE)));
     let derived = record.derived.as_ref().unwrap();
     assert_eq!(derived.thumbnails.all.len(), 2);
@@ -141,7 +142,12 @@ async fn what_was_sent_inline_gets_its_thumbnails_too() {
     let world = World::default();
     let now = NOW.parse().unwrap();
     let sha256 = Some(Sha256::of(COFFEE));
-    let inline = Record { status: Status::ready(600, 400, now), created_at: now, sha256, ..pending() };
+    let inline = Record {
+        status: Status::Ready { width: 600, height: 400, ready_at: now },
+        created_at: now,
+        sha256,
+        ..pending()
+    };
     announce(&world, &inline).await;
     over(&world).store.put(&inline, COFFEE.into()).await.unwrap();
     assert_eq!(run(&world, KEY).await, Outcome::Done);
@@ -233,7 +239,7 @@ async fn an_image_that_is_deleted_meanwhile_leaves_nothing() {
         world.breaks(None);
         let (index, store) = (over(&world).index, over(&world).store);
         let (now, id) = (NOW.parse().unwrap(), ID.parse().unwrap());
-        let hidden = index.hide(id, now).await.unwrap().unwrap();
+        let hidden = index.hide(id, &Owner::public(), now).await.unwrap().unwrap();
         store.delete_all(&hidden).await.unwrap();
         index.mark_deleted(&hidden, now).await.unwrap();
         assert_eq!(run(&world, KEY).await, Outcome::Gone, "{after}");
@@ -306,7 +312,11 @@ async fn an_object_that_is_gone_leaves_no_ready_record() {
 
     let world = World::default();
     let now = NOW.parse().unwrap();
-    announce(&world, &Record { status: Status::ready(600, 400, now), ..pending() }).await;
+    announce(
+        &world,
+        &Record { status: Status::Ready { width: 600, height: 400, ready_at: now }, ..pending() },
+    )
+    .await;
     assert_eq!(run(&world, KEY).await, Outcome::Gone);
     assert_eq!(record(&world).await, None);
 }
