@@ -333,3 +333,59 @@ async fn an_image_too_large_or_of_no_use_to_the_decoder_is_ready_without_thumbna
     assert_eq!(ready.derived.unwrap().thumbnails, Thumbnails::default());
     assert_eq!(ready.sha256, Some(Sha256::of(COFFEE)));
 }
+
+/// Has the object of alice's image finished, whose record is there or has expired, and looks at whose it is then.
+async fn check_is_alices(world: &World) {
+    assert_eq!(run(world, KEY).await, Outcome::Done);
+    let alice = image::testing::alice();
+    assert_eq!(record(world).await.unwrap().owner, alice);
+    assert_eq!(world.headers(KEY)["x-amz-meta-owner"], alice.as_str());
+    assert_eq!(world.owned_by(alice.as_str()), [ID]);
+    assert!(world.listed().is_empty());
+}
+
+#[tokio::test]
+async fn an_announced_image_is_its_owners_also_if_its_record_has_expired() {
+    let alice = image::testing::alice();
+    let world = World::default();
+    announce(&world, &Record { owner: alice.clone(), ..pending() }).await;
+    send(&world, COFFEE);
+    check_is_alices(&world).await;
+
+    let world = World::default();
+    let headers = [("content-type", "image/jpeg"), ("x-amz-meta-file-name", "a.jpg")];
+    let signed = ("x-amz-meta-owner", alice.as_str());
+    world.send(KEY, &[&headers[..], &[signed]].concat(), COFFEE);
+    check_is_alices(&world).await;
+}
+
+#[tokio::test]
+async fn an_image_that_somebody_has_got_stays_theirs_whatever_an_older_object_says() {
+    let alice = image::testing::alice();
+    let world = World::default();
+    announce(&world, &pending()).await;
+    send(&world, COFFEE);
+    assert_eq!(run(&world, KEY).await, Outcome::Done);
+    let everybodys = record(&world).await.unwrap();
+    let process = over(&world);
+    // Both are of the same bytes, and only the record knows what has become of them.
+    for status in ["ready", "deleted"] {
+        let hers = Record { owner: alice.clone(), sha256: None, ..everybodys.clone() };
+        process.index.delete(&everybodys).await.unwrap();
+        announce(&world, &hers).await;
+        if status == "deleted" {
+            let now = NOW.parse().unwrap();
+            process.index.hide(hers.image_id, &alice, now).await.unwrap().unwrap();
+            process.index.mark_deleted(&hers, now).await.unwrap();
+        }
+        over(&world).store.complete(&everybodys, &entity_tag(&world)).await.unwrap();
+        assert_eq!(run_as(&process, KEY, Way::Copied).await.0.unwrap(), Outcome::Done, "{status}");
+        let record = record(&world).await.unwrap();
+        assert_eq!((&record.owner, &record.status), (&alice, &everybodys.status), "{status}");
+        assert_eq!(world.headers(KEY)["x-amz-meta-owner"], alice.as_str(), "{status}");
+    }
+}
+
+fn entity_tag(world: &World) -> String {
+    format!("\"{}\"", Sha256::of(&world.objects()[KEY]))
+}
