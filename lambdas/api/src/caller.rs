@@ -32,6 +32,17 @@ pub enum By {
     Key(String),
 }
 
+impl By {
+    /// As the authorizer says it; nothing where callers are not told apart.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            By::Everybody => None,
+            By::User => Some(USER),
+            By::Key(id) => Some(id),
+        }
+    }
+}
+
 impl Caller {
     /// Fails where people sign in and this request comes with nobody: the stack is then not what it should be,
     /// and nothing is open because of that.

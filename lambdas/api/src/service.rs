@@ -84,7 +84,10 @@ impl Service {
         now: Timestamp,
     ) -> Answer {
         let outcome = match admit(&request, self.auth) {
-            Ok(caller) => route(self, &caller, request, line, now).await,
+            Ok(caller) => {
+                line.by(caller.by.id().map(str::to_owned));
+                route(self, &caller, request, line, now).await
+            }
             Err(reject) => Err(reject),
         };
         self.answers.settle(outcome, line)

@@ -145,6 +145,22 @@ async fn a_key_without_the_scope_of_a_route_is_told_which_and_calls_nobody() {
 }
 
 #[tokio::test]
+async fn a_line_says_which_key_asks_and_not_whose_it_is() {
+    let world = World::default();
+    let key = "019aaf2c-0000-7000-8000-000000000009";
+    for (auth, by) in [(Auth::Users, json!(key)), (Auth::ApiKey, Value::Null)] {
+        let event = json!({
+            "httpMethod": "GET",
+            "resource": "/list",
+            "requestContext": { "authorizer": { "owner": ALICE, "by": key, "scopes": "read" } },
+        });
+        let (_, _, _, line) = ask(&over(&world, auth), NOW, json!({}), &event).await;
+        assert_eq!((&line["status"], &line["by"]), (&json!(200), &by));
+        assert!(!line.to_string().contains(ALICE), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn where_people_sign_in_a_request_of_nobody_calls_nobody() {
     for route in &ROUTES {
         let (world, id) = with_an_image(Auth::Users, &of(ALICE, "write")).await;
