@@ -193,7 +193,7 @@ pub fn check_routes(
         let answer = serve(&service, route, event.to_string().into_bytes());
         (answer.status.as_u16(), answer.headers.get("allow").cloned())
     };
-    for Route { method, path, function: served_by } in ROUTES {
+    for Route { method, path, function: served_by, .. } in ROUTES {
         let (status, allow) = ask(method, path);
         assert_eq!(status != 405, served_by == function, "{method} {path}");
         let named =
