@@ -213,9 +213,9 @@ pub const BINARY_MEDIA_TYPES: [&str; 21] = [
     "image/x-tiff",
 ];
 
-/// Request headers that a browser may send to the API.
-pub const API_HEADERS: [&str; 5] =
-    ["authorization", "content-disposition", "content-type", "idempotency-key", "x-api-key"];
+/// Request headers that a browser may send to the API. Where users sign in, `authorization` takes the place of
+/// `x-api-key`.
+pub const API_HEADERS: [&str; 4] = ["content-disposition", "content-type", "idempotency-key", "x-api-key"];
 
 /// Request headers that a browser must be able to send to the bucket: those of a presigned upload, and
 /// the one that it takes along when the API leads it to a thumbnail.
