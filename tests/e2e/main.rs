@@ -31,6 +31,7 @@ mod proxy;
 mod quota;
 mod repair;
 mod security;
+mod sign_in;
 mod team;
 mod tidy;
 mod unsettled;
