@@ -7,3 +7,6 @@ pub mod list;
 pub mod show;
 pub mod thumbnail;
 pub mod upload;
+
+#[cfg(test)]
+mod tests;

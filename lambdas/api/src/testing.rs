@@ -6,7 +6,7 @@ use catalog::index::Index;
 use catalog::log::Line;
 use catalog::store::Store;
 use catalog::testing::world::World;
-use contract::{Function, ROUTES, Route, path};
+use contract::{Auth, Function, ROUTES, Route, path};
 use http::HeaderValue;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -14,6 +14,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Answers};
+use crate::caller::Caller;
 use crate::gateway::event;
 use crate::reject::Reject;
 use crate::request::{Request, RequestExt};
@@ -25,29 +26,31 @@ use crate::routes::thumbnail::thumbnail;
 use crate::routes::upload::upload;
 use crate::service::{Limits, Service};
 
-/// A service with small limits. Browsers on `allow_origin` may read its answers.
+/// A service with small limits, where nobody signs in. Browsers on `allow_origin` may read its answers.
 pub fn service(aws: &Aws, allow_origin: &str) -> Service {
     Service {
         store: Store::new(aws, "pictures"),
         index: Index::new(aws, "records"),
         answers: Answers::new(allow_origin).unwrap_or_else(|error| panic!("{error}")),
         limits: Limits { max_pixels: 100, max_upload_bytes: 1000 },
+        auth: Auth::ApiKey,
     }
 }
 
 /// Every route, as if one function served them all.
 pub async fn any_route(
     service: &Service,
+    caller: &Caller,
     request: Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Answer, Reject> {
     match (request.method().as_str(), request.resource()) {
-        ("POST", path::UPLOAD) => upload(service, request, line, now).await,
-        ("DELETE", path::IMAGE) => delete(service, request, line, now).await,
-        ("GET", path::LIST) => list(service, request, line, now).await,
-        ("GET", path::IMAGE) => show(service, request, line, now).await,
-        ("GET", path::THUMBNAIL) => thumbnail(service, request, line, now).await,
+        ("POST", path::UPLOAD) => upload(service, caller, request, line, now).await,
+        ("DELETE", path::IMAGE) => delete(service, caller, request, line, now).await,
+        ("GET", path::LIST) => list(service, caller, request, line, now).await,
+        ("GET", path::IMAGE) => show(service, caller, request, line, now).await,
+        ("GET", path::THUMBNAIL) => thumbnail(service, caller, request, line, now).await,
         _ => Err(route::refuse(&request)),
     }
 }
@@ -87,7 +90,10 @@ fn changed() -> impl Strategy<Value = Value> {
             "headers": { "Content-Type": "application/json", "Idempotency-Key": "a" },
             "pathParameters": { "imageId": "019aaf2c-0000-7000-8000-000000000001" },
             "queryStringParameters": null,
-            "requestContext": { "path": "/v1/upload" },
+            "requestContext": {
+                "path": "/v1/upload",
+                "authorizer": { "owner": "7", "by": "user", "scopes": "read write delete" },
+            },
             "body": "{\"fileName\":\"a\",\"contentType\":\"image/gif\",\"size\":1}",
             "isBase64Encoded": false,
         });
@@ -115,6 +121,10 @@ const FIELDS: &[&str] = &[
     "/multiValueQueryStringParameters",
     "/requestContext",
     "/requestContext/path",
+    "/requestContext/authorizer",
+    "/requestContext/authorizer/owner",
+    "/requestContext/authorizer/by",
+    "/requestContext/authorizer/scopes",
     "/body",
     "/isBase64Encoded",
 ];
@@ -161,7 +171,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// Serves one event by the routes of a function, as Lambda would.
 pub fn serve(
     service: &Service,
-    route: &impl AsyncFn(&Service, Request, &Line, Timestamp) -> Result<Answer, Reject>,
+    route: &impl AsyncFn(&Service, &Caller, Request, &Line, Timestamp) -> Result<Answer, Reject>,
     event: Vec<u8>,
 ) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -175,7 +185,7 @@ pub fn serve(
 #[track_caller]
 pub fn check_routes(
     function: Function,
-    route: &impl AsyncFn(&Service, Request, &Line, Timestamp) -> Result<Answer, Reject>,
+    route: &impl AsyncFn(&Service, &Caller, Request, &Line, Timestamp) -> Result<Answer, Reject>,
 ) {
     let service = service(&World::default().aws(), "*");
     let ask = |method: &str, path: &str| {

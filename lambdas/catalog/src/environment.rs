@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use aws_credential_types::Credentials;
 use contract::limits::{DEFAULT_MAX_PIXELS, DEFAULT_MAX_UPLOAD_BYTES, LARGEST_PUT};
-use contract::variable;
+use contract::{Auth, variable};
 
 /// Lambda sets these, and the runtime panics without them; we would rather say so.
 const RUNTIME_VARIABLES: [&str; 4] = [
@@ -19,6 +19,7 @@ pub struct Environment {
     pub bucket: String,
     pub table: String,
     pub allow_origin: String,
+    pub auth: Auth,
     pub max_pixels: u64,
     pub max_upload_bytes: u64,
     pub region: String,
@@ -48,10 +49,14 @@ impl Environment {
         if max_upload_bytes > LARGEST_PUT {
             bail!("{} is more than S3 takes in one PUT: {LARGEST_PUT}", variable::MAX_UPLOAD_BYTES);
         }
+        // A stack whose settings are older than sign-in sets none, and has one owner.
+        let auth = optional(variable::AUTH).unwrap_or_else(|| Auth::ApiKey.name().to_owned());
         let environment = Environment {
             bucket: required(variable::BUCKET)?,
             table: required(variable::TABLE)?,
             allow_origin: optional(variable::ALLOW_ORIGIN).unwrap_or_else(|| "*".to_owned()),
+            auth: Auth::named(&auth)
+                .with_context(|| format!("{} is not users, api-key or none: {auth}", variable::AUTH))?,
             max_pixels: number(variable::MAX_PIXELS, DEFAULT_MAX_PIXELS)?,
             max_upload_bytes,
             region: required("AWS_REGION")?,
@@ -100,6 +105,7 @@ mod tests {
         assert_eq!(environment.max_pixels, 100_000_000);
         assert_eq!(environment.max_upload_bytes, 104_857_600);
         assert_eq!(environment.allow_origin, "*");
+        assert_eq!(environment.auth, Auth::ApiKey);
         assert_eq!(environment.endpoint, None);
         assert_eq!(environment.credentials.session_token(), Some("token"));
     }
@@ -109,6 +115,18 @@ mod tests {
         for (name, _) in COMPLETE.iter().filter(|(name, _)| *name != "AWS_SESSION_TOKEN") {
             let error = with(&[(name, "")]).unwrap_err();
             assert_eq!(error.to_string(), format!("{name} is not set"));
+        }
+    }
+
+    /// Nothing is guessed of who may call: one that is mistyped must not open what should be closed.
+    #[test]
+    fn who_may_call_is_one_of_three() {
+        for auth in Auth::ALL {
+            assert_eq!(with(&[("CLOUDPIX_AUTH", auth.name())]).unwrap().auth, auth);
+        }
+        for text in ["user", "Users", "users ", "public"] {
+            let error = with(&[("CLOUDPIX_AUTH", text)]).unwrap_err();
+            assert_eq!(error.to_string(), format!("CLOUDPIX_AUTH is not users, api-key or none: {text}"));
         }
     }
 

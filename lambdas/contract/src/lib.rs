@@ -27,7 +27,7 @@ pub mod variable {
     pub const THUMBNAIL_FORMAT: &str = "CLOUDPIX_THUMBNAIL_FORMAT";
     /// The encoder's quality, 1 to 100.
     pub const THUMBNAIL_QUALITY: &str = "CLOUDPIX_THUMBNAIL_QUALITY";
-    /// Who may call the API: `users`, `api-key` or `none`. With `users`, every request bears what the
+    /// Who may call the API, by the name of an [`super::Auth`]. With `users`, every request bears what the
     /// authorizer found out ([`super::context`]), and one that does not is refused.
     pub const AUTH: &str = "CLOUDPIX_AUTH";
     /// Name of the `DynamoDB` table of keys and users ([`super::access`]).
@@ -66,6 +66,33 @@ pub mod access {
     pub const KEY_PREFIX: &str = "key#";
     /// Before the `sub` of a user.
     pub const USER_PREFIX: &str = "user#";
+}
+
+/// Who may call the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// People who sign in, and their keys for programs.
+    Users,
+    /// Whoever has the stack's one key.
+    ApiKey,
+    /// Everybody.
+    None,
+}
+
+impl Auth {
+    pub const ALL: [Auth; 3] = [Auth::Users, Auth::ApiKey, Auth::None];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Auth::Users => "users",
+            Auth::ApiKey => "api-key",
+            Auth::None => "none",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Auth> {
+        Auth::ALL.into_iter().find(|auth| auth.name() == name)
+    }
 }
 
 /// What every key for programs begins with, so that people and scanners of secrets know one.
@@ -113,28 +140,30 @@ pub mod attribute {
     /// TTL in seconds since the epoch; on all records but those that are ready or being deleted, and
     /// on claims.
     pub const EXPIRES_AT: &str = "ExpiresAt";
-    /// `YYYY-MM-DD` in UTC; set only in the write that makes the record ready.
+    /// `YYYY-MM-DD` in UTC; set only in the write that makes the record ready, and only if its owner is
+    /// `PUBLIC_OWNER`.
     pub const UPLOAD_DATE: &str = "UploadDate";
-    /// `{RFC 3339 in UTC with milliseconds}#{ImageID}`; set together with `UploadDate`. While a record is being
-    /// deleted, its moment is when that began.
+    /// `{RFC 3339 in UTC with milliseconds}#{ImageID}`; set only in the write that makes the record ready. While
+    /// a record is being deleted, its moment is when that began.
     pub const UPLOAD_ORDER: &str = "UploadOrder";
-    /// Whose image it is; set together with `UploadDate`. While a record is being deleted, `DELETING_OWNER`.
+    /// Whose image it is; absent on records of before that are not ready, which are `PUBLIC_OWNER`'s. While a
+    /// record is being deleted, `DELETING_OWNER`.
     pub const OWNER: &str = "Owner";
     /// On a ready record whose thumbnails were made: `{format}:{edge}={width}x{height}/{bytes}` for
     /// each, parted by commas behind the format; empty where none can be made.
     pub const THUMBNAILS: &str = "Thumbnails";
 }
 
-/// Partition key of the claim on an `Idempotency-Key`: this and the key's SHA-256 in hexadecimal. No
-/// UUID, so no client can read it as an image, and it is in no index.
+/// Partition key of the claim on an `Idempotency-Key`: this and a SHA-256 of the key, and of its owner, in
+/// hexadecimal. No UUID, so no client can read it as an image, and it is in no index.
 pub const CLAIM_PREFIX: &str = "idempotency#";
 
 /// Global secondary indexes of the table. Both are sparse: of what clients see, only ready records carry
 /// their keys.
 pub mod index {
-    /// `UploadDate` → `UploadOrder`: one UTC day.
+    /// `UploadDate` → `UploadOrder`: one UTC day of what is everybody's.
     pub const UPLOAD_DATE: &str = "UploadDateIndex";
-    /// `Owner` → `UploadOrder`: everything, newest first, and ranges. Under `DELETING_OWNER`, what is being
+    /// `Owner` → `UploadOrder`: all that somebody has, newest first, and ranges. Under `DELETING_OWNER`, what is being
     /// deleted.
     pub const OWNER: &str = "OwnerIndex";
 }
@@ -146,7 +175,7 @@ pub const UPLOADS_PREFIX: &str = "uploads/";
 /// `UPLOADS_PREFIX`, whose new objects start the function that makes thumbnails.
 pub const THUMBNAILS_PREFIX: &str = "thumbnails/";
 
-/// Owner of every image until there is sign-in.
+/// Owner of every image where nobody signs in. No user can be it.
 pub const PUBLIC_OWNER: &str = "public";
 
 /// Under this owner, who is nobody, `OwnerIndex` has the records of images that are being deleted, so that
@@ -185,7 +214,8 @@ pub const BINARY_MEDIA_TYPES: [&str; 21] = [
 ];
 
 /// Request headers that a browser may send to the API.
-pub const API_HEADERS: [&str; 4] = ["content-disposition", "content-type", "idempotency-key", "x-api-key"];
+pub const API_HEADERS: [&str; 5] =
+    ["authorization", "content-disposition", "content-type", "idempotency-key", "x-api-key"];
 
 /// Request headers that a browser must be able to send to the bucket: those of a presigned upload, and
 /// the one that it takes along when the API leads it to a thumbnail.
