@@ -73,7 +73,7 @@ fn of_function(
         Resource::Repository(function, repository(place, names, function)),
         Resource::Function(function, lambda),
         Resource::Alias(function, alias),
-        Resource::Permission(function, policy::permission(place, names, function)),
+        Resource::Permission(function, policy::permission(settings, place, names, function)),
     ];
     if code.package == Package::Image {
         resources.push(Resource::Image(function, ContainerImage { digest: code.digest.clone() }));

@@ -105,7 +105,9 @@ mod tests {
         });
         let user = caller(&user, Auth::Users).unwrap();
         assert_eq!((&user.owner, &user.by), (&image::testing::alice(), &By::User));
-        Scope::ALL.iter().for_each(|scope| user.check(*scope).unwrap());
+        for scope in Scope::ALL {
+            user.check(scope).unwrap();
+        }
         let key = json!({ "owner": "7", "by": "019aaf2c-0000-7000-8000-000000000009", "scopes": "read tag" });
         let key = caller(&key, Auth::Users).unwrap();
         assert_eq!(key.by, By::Key("019aaf2c-0000-7000-8000-000000000009".to_owned()));
@@ -142,7 +144,9 @@ mod tests {
             for authorizer in [json!(null), json!({ "owner": "7", "by": "user", "scopes": "" })] {
                 let caller = caller(&authorizer, auth).unwrap();
                 assert_eq!((&caller.owner, &caller.by), (&Owner::public(), &By::Everybody));
-                Scope::ALL.iter().for_each(|scope| caller.check(*scope).unwrap());
+                for scope in Scope::ALL {
+                    caller.check(scope).unwrap();
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use contract::Scope;
 use http::StatusCode;
 use image::file_name::BadName;
 use image::picture::Unfit;
+use keys::name::BadKeyName;
 
 /// The header that carries an idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -97,6 +98,12 @@ impl From<BadKey> for Reject {
 impl From<BadName> for Reject {
     fn from(bad: BadName) -> Reject {
         Reject::invalid("fileName", bad.to_string())
+    }
+}
+
+impl From<BadKeyName> for Reject {
+    fn from(bad: BadKeyName) -> Reject {
+        Reject::invalid("name", bad.to_string())
     }
 }
 

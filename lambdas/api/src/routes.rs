@@ -3,6 +3,8 @@
 
 pub mod delete;
 mod find;
+mod json;
+pub mod keys;
 pub mod list;
 pub mod show;
 pub mod thumbnail;

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use catalog::access::Access;
 use catalog::aws::Aws;
 use catalog::environment::Environment;
 use catalog::index::Index;
@@ -22,6 +23,8 @@ use crate::route::admit;
 pub struct Service {
     pub store: Store,
     pub index: Index,
+    /// Where people sign in, their keys for programs.
+    pub access: Option<Access>,
     pub answers: Answers,
     pub limits: Limits,
     /// Who may call.
@@ -62,10 +65,11 @@ async fn run(
 
 impl Service {
     fn new(environment: &Environment) -> anyhow::Result<Service> {
-        let aws = Aws::new(environment)?;
+        let aws = Aws::new(&environment.aws)?;
         Ok(Service {
             store: Store::new(&aws, &environment.bucket),
             index: Index::new(&aws, &environment.table),
+            access: environment.access_table.as_ref().map(|table| Access::new(&aws, table)),
             answers: Answers::new(&environment.allow_origin)?,
             limits: Limits {
                 max_pixels: environment.max_pixels,

@@ -1,10 +1,12 @@
 //! For tests of routes and functions: a service over a scripted AWS, events that API Gateway would send and many
 //! that it never would, and what every answer must keep to.
 
+use catalog::access::Access;
 use catalog::aws::Aws;
 use catalog::index::Index;
 use catalog::log::Line;
 use catalog::store::Store;
+use catalog::testing::keyring;
 use catalog::testing::world::World;
 use contract::{Auth, Function, ROUTES, Route, path};
 use http::HeaderValue;
@@ -20,6 +22,7 @@ use crate::reject::Reject;
 use crate::request::{Request, RequestExt};
 use crate::route;
 use crate::routes::delete::delete;
+use crate::routes::keys;
 use crate::routes::list::list;
 use crate::routes::show::show;
 use crate::routes::thumbnail::thumbnail;
@@ -31,6 +34,7 @@ pub fn service(aws: &Aws, allow_origin: &str) -> Service {
     Service {
         store: Store::new(aws, "pictures"),
         index: Index::new(aws, "records"),
+        access: Some(Access::new(aws, keyring::TABLE)),
         answers: Answers::new(allow_origin).unwrap_or_else(|error| panic!("{error}")),
         limits: Limits { max_pixels: 100, max_upload_bytes: 1000 },
         auth: Auth::ApiKey,
@@ -51,6 +55,9 @@ pub async fn any_route(
         ("GET", path::LIST) => list(service, caller, request, line, now).await,
         ("GET", path::IMAGE) => show(service, caller, request, line, now).await,
         ("GET", path::THUMBNAIL) => thumbnail(service, caller, request, line, now).await,
+        ("POST", path::KEYS) => keys::make::make(service, caller, request, line, now).await,
+        ("GET", path::KEYS) => keys::list::list(service, caller, request, line, now).await,
+        ("DELETE", path::KEY) => keys::revoke::revoke(service, caller, request, line, now).await,
         _ => Err(route::refuse(&request)),
     }
 }
@@ -92,7 +99,7 @@ fn changed() -> impl Strategy<Value = Value> {
             "queryStringParameters": null,
             "requestContext": {
                 "path": "/v1/upload",
-                "authorizer": { "owner": "7", "by": "user", "scopes": "read write delete" },
+                "authorizer": { "owner": "7", "by": "user", "scopes": "read write delete keys" },
             },
             "body": "{\"fileName\":\"a\",\"contentType\":\"image/gif\",\"size\":1}",
             "isBase64Encoded": false,
@@ -117,6 +124,7 @@ const FIELDS: &[&str] = &[
     "/multiValueHeaders",
     "/pathParameters",
     "/pathParameters/imageId",
+    "/pathParameters/keyId",
     "/queryStringParameters",
     "/multiValueQueryStringParameters",
     "/requestContext",
@@ -134,6 +142,8 @@ fn values() -> Vec<Value> {
     let fields = [
         r#"{"fileName":"a","data":"R0lGODlhAQABAIAAAAAAAA=="}"#,
         r#"{"fileName":"\ud800","data":"data:image/png;base64,\/\/8="}"#,
+        r#"{"name":"a","scopes":["read"],"expiresInDays":1}"#,
+        r#"{"name":"\u0000","scopes":["keys",{}],"expiresInDays":1e99}"#,
         r#"{"fileName":[],"data":{},"size":-1,"sha256":"?"}"#,
         "R0lGODlhAQABAIAAAAAAAA==",
         "image/gif",
@@ -193,7 +203,7 @@ pub fn check_routes(
         let answer = serve(&service, route, event.to_string().into_bytes());
         (answer.status.as_u16(), answer.headers.get("allow").cloned())
     };
-    for Route { method, path, function: served_by } in ROUTES {
+    for Route { method, path, function: served_by, .. } in ROUTES {
         let (status, allow) = ask(method, path);
         assert_eq!(status != 405, served_by == function, "{method} {path}");
         let named =

@@ -2,17 +2,15 @@
 //! to one when its object is there, `page` reads them by the page, and `claim` has the claims of idempotency
 //! keys, which lie in the same table.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use contract::{DELETING_OWNER, attribute};
-use image::item::{self, FORMER_OWNER, Value};
+use image::item::{self, FORMER_OWNER};
 use image::owner::Owner;
 use image::position::Position;
 use image::record::Record;
@@ -22,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::aws::{self, Aws, WARM_TIME};
+use crate::dynamodb::{self, ATTEMPT, Item, OPERATION, seconds, text};
 use crate::failure::Failure;
 use crate::listing::{Listing, Order, Scope};
 
@@ -29,15 +28,10 @@ mod arrival;
 pub mod claim;
 pub mod page;
 
-const ATTEMPT: Duration = Duration::from_millis(1200);
-const OPERATION: Duration = Duration::from_secs(2);
-
 /// How long an idempotency key is remembered.
 const CLAIM_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// How long a deleted image's record stays: longer than any claim that was made before it.
 const TOMBSTONE_LIFE: SignedDuration = CLAIM_LIFE.saturating_add(SignedDuration::from_hours(1));
-
-type Item = HashMap<String, AttributeValue>;
 
 #[derive(Clone, Debug)]
 pub struct Index {
@@ -52,17 +46,7 @@ impl Index {
 
     /// `attempt` and `operation` bound one try of a call and all of them.
     pub fn with_times(aws: &Aws, table: &str, attempt: Duration, operation: Duration) -> Index {
-        let mut config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(aws.region.clone()))
-            .credentials_provider(aws.credentials.clone())
-            .http_client(aws.http.clone())
-            .retry_config(Aws::retries())
-            .timeout_config(Aws::timeouts(attempt, operation));
-        if let Some(endpoint) = &aws.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        Index { client: Client::from_conf(config.build()), table: table.to_owned() }
+        Index { client: dynamodb::client(aws, attempt, operation), table: table.to_owned() }
     }
 
     /// Writes the record of a new image, and returns the other one that was there already, if any.
@@ -193,14 +177,7 @@ impl Index {
 
 /// The record as an item of the table.
 pub fn to_item(record: &Record) -> Item {
-    item::attributes(record).into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
-}
-
-fn value(value: Value) -> AttributeValue {
-    match value {
-        Value::Text(text) => AttributeValue::S(text),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-    }
+    dynamodb::item(item::attributes(record))
 }
 
 fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Failure> {
@@ -212,20 +189,8 @@ fn from_item(item: &Item) -> anyhow::Result<Record> {
     item::read(|name| text(item, name))
 }
 
-/// An attribute's text or number, as text.
-fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    match item.get(name)? {
-        AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
-        _ => None,
-    }
-}
-
 fn key(image_id: Uuid) -> AttributeValue {
     AttributeValue::S(image_id.to_string())
-}
-
-fn seconds(moment: Timestamp) -> AttributeValue {
-    AttributeValue::N(moment.as_second().to_string())
 }
 
 fn position(image_id: Uuid, at: Timestamp) -> AttributeValue {
@@ -246,6 +211,7 @@ fn is_refused(error: Option<&UpdateItemError>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use image::item::Value;
     use serde_json::{Value as Json, json};
 
     use super::*;

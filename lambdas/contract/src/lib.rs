@@ -66,6 +66,8 @@ pub mod access {
     pub const KEY_PREFIX: &str = "key#";
     /// Before the `sub` of a user.
     pub const USER_PREFIX: &str = "user#";
+    /// Of a key: when it was used last, RFC 3339 in UTC. The one attribute that the authorizer writes.
+    pub const LAST_USED: &str = "LastUsed";
 }
 
 /// Who may call the API.
@@ -213,9 +215,9 @@ pub const BINARY_MEDIA_TYPES: [&str; 21] = [
     "image/x-tiff",
 ];
 
-/// Request headers that a browser may send to the API.
-pub const API_HEADERS: [&str; 5] =
-    ["authorization", "content-disposition", "content-type", "idempotency-key", "x-api-key"];
+/// Request headers that a browser may send to the API. Where users sign in, `authorization` takes the place of
+/// `x-api-key`.
+pub const API_HEADERS: [&str; 4] = ["content-disposition", "content-type", "idempotency-key", "x-api-key"];
 
 /// Request headers that a browser must be able to send to the bucket: those of a presigned upload, and
 /// the one that it takes along when the API leads it to a thumbnail.
@@ -260,6 +262,8 @@ pub mod path {
     pub const LIST: &str = "/list";
     pub const IMAGE: &str = "/images/{imageId}";
     pub const THUMBNAIL: &str = "/images/{imageId}/thumbnail";
+    pub const KEYS: &str = "/keys";
+    pub const KEY: &str = "/keys/{keyId}";
 }
 
 /// What ends the host names of a region's services, which is the partition's own.
@@ -282,18 +286,38 @@ pub fn domain(region: &str) -> &'static str {
 /// The parameter in `path::IMAGE` and `path::THUMBNAIL`.
 pub const IMAGE_ID_PARAMETER: &str = "imageId";
 
+/// The parameter in `path::KEY`.
+pub const KEY_ID_PARAMETER: &str = "keyId";
+
 /// Every route. `openapi.yaml` is held against this table by a test.
-pub const ROUTES: [Route; 5] = [
+pub const ROUTES: [Route; 8] = [
     Route { method: "POST", path: path::UPLOAD, function: Function::Upload, scope: Scope::Write },
     Route { method: "GET", path: path::LIST, function: Function::List, scope: Scope::Read },
     Route { method: "GET", path: path::IMAGE, function: Function::List, scope: Scope::Read },
     Route { method: "GET", path: path::THUMBNAIL, function: Function::List, scope: Scope::Read },
     Route { method: "DELETE", path: path::IMAGE, function: Function::Upload, scope: Scope::Delete },
+    Route { method: "POST", path: path::KEYS, function: Function::Upload, scope: Scope::Keys },
+    Route { method: "GET", path: path::KEYS, function: Function::List, scope: Scope::Keys },
+    Route { method: "DELETE", path: path::KEY, function: Function::Upload, scope: Scope::Keys },
 ];
+
+/// The routes of a stack. Where nobody signs in, nobody owns a key, and the routes of keys are not there.
+pub fn routes(auth: Auth) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(move |route| auth == Auth::Users || route.scope != Scope::Keys)
+}
 
 #[cfg(test)]
 mod tests {
-    use super::domain;
+    use super::{Auth, ROUTES, domain, routes};
+
+    #[test]
+    fn only_where_people_sign_in_there_are_routes_of_keys() {
+        assert_eq!(routes(Auth::Users).count(), ROUTES.len());
+        for auth in [Auth::ApiKey, Auth::None] {
+            assert_eq!(routes(auth).count(), ROUTES.len() - 3);
+            assert!(routes(auth).all(|route| !route.path.starts_with("/keys")));
+        }
+    }
 
     #[test]
     fn a_host_ends_in_its_partitions_domain() {

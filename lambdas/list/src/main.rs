@@ -1,4 +1,4 @@
-//! The function that reads, and may do nothing else: lists, single images, and the way to thumbnails.
+//! The function that reads, and may do nothing else: lists of images and of keys, single images, and the way to thumbnails.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use api::caller::Caller;
 use api::reject::Reject;
 use api::request::{Request, RequestExt};
 use api::route;
+use api::routes::keys;
 use api::routes::list::list;
 use api::routes::show::show;
 use api::routes::thumbnail::thumbnail;
@@ -37,6 +38,7 @@ async fn routes(
         ("GET", path::LIST) => list(service, caller, request, line, now).await,
         ("GET", path::IMAGE) => show(service, caller, request, line, now).await,
         ("GET", path::THUMBNAIL) => thumbnail(service, caller, request, line, now).await,
+        ("GET", path::KEYS) => keys::list::list(service, caller, request, line, now).await,
         _ => Err(route::refuse(&request)),
     }
 }

@@ -1,4 +1,4 @@
-//! The function that writes, and has the rights to: it takes images in and deletes them.
+//! The function that writes, and has the rights to: it takes images in and deletes them, and makes and revokes keys.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,8 @@ use api::reject::Reject;
 use api::request::{Request, RequestExt};
 use api::route;
 use api::routes::delete::delete;
+use api::routes::keys::make::make;
+use api::routes::keys::revoke::revoke;
 use api::routes::upload::upload;
 use api::service::{self, Service};
 use catalog::log::Line;
@@ -34,6 +36,8 @@ async fn routes(
     match (request.method().as_str(), request.resource()) {
         ("POST", path::UPLOAD) => upload(service, caller, request, line, now).await,
         ("DELETE", path::IMAGE) => delete(service, caller, request, line, now).await,
+        ("POST", path::KEYS) => make(service, caller, request, line, now).await,
+        ("DELETE", path::KEY) => revoke(service, caller, request, line, now).await,
         _ => Err(route::refuse(&request)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Function, ROUTES, Route};
+use contract::{Function, Route};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -12,7 +12,7 @@ use crate::settings::{Auth, Settings};
 
 pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {
     let mut methods = BTreeMap::new();
-    for route in &ROUTES {
+    for route in routes(settings) {
         let function = place.arn("lambda", &format!("function:{}:{LIVE}", names.function(route.function)));
         let method = Method {
             api_key_required: settings.auth == Auth::ApiKey,
@@ -30,6 +30,14 @@ pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {
         methods,
         responses: responses(settings),
     }
+}
+
+/// The routes that a stack by these settings has.
+fn routes(settings: &Settings) -> impl Iterator<Item = &'static Route> {
+    contract::routes(match settings.auth {
+        Auth::ApiKey => contract::Auth::ApiKey,
+        Auth::None => contract::Auth::None,
+    })
 }
 
 /// Bytes. On AWS a signed link is 1.5 KB with its session token, so a page of 50 images with thumbnails is
@@ -75,8 +83,8 @@ pub(super) fn access_log(settings: &Settings, place: &Place, names: &Names) -> A
 }
 
 /// Exactly our routes may call the function's alias, on our API and our stage.
-pub(super) fn callers(place: &Place, function: Function) -> BTreeMap<String, String> {
-    let callers = ROUTES.iter().filter(|route| route.function == function).map(|route| {
+pub(super) fn callers(settings: &Settings, place: &Place, function: Function) -> BTreeMap<String, String> {
+    let callers = routes(settings).filter(|route| route.function == function).map(|route| {
         let Route { method, path, .. } = route;
         let id = format!("Cloudpix{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
         (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{}", any_parameter(path))))
@@ -92,7 +100,7 @@ fn any_parameter(path: &str) -> String {
 
 fn preflight(settings: &Settings, path: &str) -> Method {
     let methods: BTreeSet<&str> =
-        ROUTES.iter().filter(|route| route.path == path).map(|route| route.method).collect();
+        routes(settings).filter(|route| route.path == path).map(|route| route.method).collect();
     let methods: Vec<&str> = methods.into_iter().chain(["OPTIONS"]).collect();
     let mut headers = cors(settings);
     headers.insert("Access-Control-Allow-Methods".to_owned(), methods.join(","));

@@ -79,12 +79,17 @@ pub fn queue_arn(place: &Place, names: &Names) -> String {
 }
 
 /// Who may call the function's alias.
-pub(super) fn permission(place: &Place, names: &Names, function: Function) -> Permission {
+pub(super) fn permission(
+    settings: &Settings,
+    place: &Place,
+    names: &Names,
+    function: Function,
+) -> Permission {
     let callers = match profile(function).trigger {
         Trigger::Objects => {
             BTreeMap::from([("CloudpixObjects".to_owned(), bucket_arn(place, &names.bucket))])
         }
-        Trigger::Requests => api::callers(place, function),
+        Trigger::Requests => api::callers(settings, place, function),
     };
     Permission { callers, unqualified: BTreeMap::new() }
 }

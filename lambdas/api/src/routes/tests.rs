@@ -36,16 +36,19 @@ fn of(owner: &str, scopes: &str) -> Value {
 fn wanted(route: &Route, id: &str) -> (u16, Value) {
     let (status, event) = match (route.method, route.path) {
         ("POST", path::UPLOAD) => (201, pixel()),
-        ("GET", path::LIST) => (200, json!({})),
-        ("GET", path::IMAGE) => (200, json!({})),
+        ("GET", path::LIST | path::IMAGE) => (200, json!({})),
         ("GET", path::THUMBNAIL) => (307, json!({ "queryStringParameters": { "width": "160" } })),
         ("DELETE", path::IMAGE) => (204, json!({})),
+        ("POST", path::KEYS) => (201, json!({ "body": r#"{"name":"a","scopes":["read"]}"# })),
+        ("GET", path::KEYS) => (200, json!({})),
+        // The routes of keys have tests of their own.
+        ("DELETE", path::KEY) => (404, json!({})),
         (method, path) => panic!("say what {method} {path} is to be asked"),
     };
     let mut event = event;
     event["httpMethod"] = route.method.into();
     event["resource"] = route.path.into();
-    event["pathParameters"] = json!({ "imageId": id });
+    event["pathParameters"] = json!({ "imageId": id, "keyId": id });
     (status, event)
 }
 
@@ -98,7 +101,7 @@ async fn a_route_serves_the_owner_of_an_image() {
 async fn to_everybody_else_an_image_is_not_there() {
     let bob = of(BOB, &everything());
     for (auth, other) in [(Auth::Users, &bob), (Auth::ApiKey, &Value::Null), (Auth::None, &Value::Null)] {
-        for route in &ROUTES {
+        for route in ROUTES.iter().filter(|route| !route.path.starts_with(path::KEYS)) {
             let (world, id) = with_an_image(Auth::Users, &of(ALICE, "write")).await;
             let before = (world.records()[&id].clone(), world.objects());
             let service = over(&world, auth);

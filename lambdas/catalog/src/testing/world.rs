@@ -1,4 +1,4 @@
-//! An AWS that keeps what it is given: a bucket and a table, as far as the functions use them. It can
+//! An AWS that keeps what it is given: a bucket and its tables, as far as the functions use them. It can
 //! be told to break off, so that a test can look at what a crash leaves behind.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::keyring::{self, Keyring};
 use super::{Call, Reply, aws, dynamodb_error, s3_error};
 use crate::aws::Aws;
 
@@ -19,6 +20,7 @@ struct Kept {
     /// How many versions there ever were.
     count: usize,
     items: BTreeMap<String, Value>,
+    keys: Keyring,
     calls: Vec<String>,
     broken: Option<Break>,
 }
@@ -116,6 +118,11 @@ impl World {
     pub fn records(&self) -> BTreeMap<String, Value> {
         let items = self.kept().items.clone();
         items.into_iter().filter(|(id, _)| !id.starts_with(contract::CLAIM_PREFIX)).collect()
+    }
+
+    /// The items of the table of keys.
+    pub fn keys(&self) -> Vec<Value> {
+        self.kept().keys.items()
     }
 
     /// Ids of the images that clients can list where nobody signs in.
@@ -286,6 +293,9 @@ impl Kept {
 
     /// What a call to the table answers, or the item that its condition refused.
     fn item(&mut self, name: &str, asked: &Value) -> Result<Value, Value> {
+        if asked["TableName"] == keyring::TABLE {
+            return self.keys.answer(name, asked);
+        }
         let id = |holder: &str| asked[holder]["ImageID"]["S"].as_str().unwrap_or_default().to_owned();
         let number = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<i64>().ok());
         let now = number(&asked["ExpressionAttributeValues"][":now"]);
