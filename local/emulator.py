@@ -31,7 +31,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 SERVER = HERE / "server.py"
 # All that the server runs.
-PARTS = (SERVER, HERE / "guard.py", HERE / "layers.py", HERE / "parity.py")
+MODULES = ("branding", "gateway", "guard", "layers", "parity", "rotation", "sessions", "user_pools")
+PARTS = (SERVER, *(HERE / f"{name}.py" for name in MODULES))
 VENV = HERE.parent / ".local" / "venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"

@@ -4,9 +4,14 @@ Whoever may call Lambda runs code here, and a browser reaches every port of this
 to it from its own origin, or under a name that it points at 127.0.0.1 once the page is loaded (DNS
 rebinding). So a name that is not this machine's is refused, an origin where AWS's own APIs are concerned,
 and whatever has no signature: MiniStack takes `test`, any account's number, and no key at all for the root
-user, and does not look at what these sign. Three things are for strangers, as they are on AWS: the deployed
-API, the bucket's presigned URLs, and preflights of both. Reading container images needs no key either, since
-Docker has none for it.
+user, and does not look at what these sign. Four things are for strangers, as they are on AWS: the deployed
+API, the bucket's presigned URLs, signing in, and preflights of these. Reading container images needs no key
+either, since Docker has none for it.
+
+Signing in is what Cognito takes unsigned: a user pool's pages and keys, its token endpoint, and those calls of
+its API that show a password, a code or a token in the body. AWS lets a page of any origin ask all of it. Here
+such a page gets at what does nothing for whoever lacks a secret already: an access or refresh token, or a code
+with its verifier. It may not try passwords, nor read the pages.
 """
 
 import hashlib
@@ -16,8 +21,8 @@ import re
 from urllib.parse import parse_qs
 
 from ministack import app as ministack
-from ministack.core import iam_evaluator, lambda_runtime, router, sigv4
-from ministack.services import lambda_svc, s3, sts
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router, sigv4
+from ministack.services import cognito, lambda_svc, s3, sts
 
 HEALTH = "/_ministack/health"
 # MiniStack's own doors: to reset it, to configure it, to read code and queues.
@@ -25,6 +30,19 @@ INTERNAL = ("/_ministack", "/_localstack", "/health")
 # How `provision outputs` names the API. MiniStack's other ways to it are not used, so nobody is let in by them.
 API = re.compile(r"/restapis/[^/]+/[^/]+/_user_request_(/|$)")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+# A user pool's pages, with their methods, and where its keys are.
+PAGES = {
+    "/oauth2/authorize": ("GET",),
+    "/login": ("POST",),
+    "/logout": ("GET",),
+    "/oauth2/token": ("POST",),
+    "/oauth2/userInfo": ("GET", "POST"),
+}
+KEYS = re.compile(r"/([\w-]+)/\.well-known/(?:jwks\.json|openid-configuration)")
+POOLS = "AWSCognitoIdentityProviderService."
+# What any origin may ask, of these and of the calls.
+OPEN_PAGES = ("/oauth2/token", "/oauth2/userInfo")
+OPEN_CALLS = ("GetTokensFromRefreshToken", "GetUser", "RevokeToken")
 
 
 class Guard:
@@ -63,13 +81,16 @@ class Guard:
         if name in self.hosts and API.match(path):
             return None
         if method == "OPTIONS":
-            return None if ministack._s3_cors_target(host, path) else denied()
+            return None if ministack._s3_cors_target(host, path) or asks_to_sign_in(path, headers) else denied()
         signed = headers.get("authorization", "")
         if not signed and iam_evaluator._s3_presigned_query(query):
             failure = s3._verify_presigned_sigv4(method, path, headers, query)
             return failure and (failure[0], failure[2])
+        if name in self.hosts and signs_in(scope):
+            own = headers.get("origin", "").lower() in ("", f"http://{host.lower()}")
+            return None if own or for_any_origin(path, headers) else foreign()
         if "origin" in headers:
-            return error(403, "ForeignOrigin", "A web page may call the API and presigned URLs, and no API of AWS")
+            return foreign()
         if ministack._is_ecr_registry_path(path):
             return None if method in ("GET", "HEAD") else denied()
         # What is signed, MiniStack verifies.
@@ -77,12 +98,41 @@ class Guard:
         return None if known else denied()
 
 
+def signs_in(scope):
+    """Whether it is one of the requests that Cognito takes unsigned, and carries nothing that could make it another."""
+    names = [name.lower() for name, _ in scope["headers"] if name.lower() != b"cookie"]
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    # MiniStack joins what is sent twice, and so would read something else than what was looked at here.
+    if len(set(names)) < len(names) or headers.get(b"authorization", "").startswith("AWS4-"):
+        return False
+    path, method, target = scope["path"], scope["method"], headers.get(b"x-amz-target")
+    if target is not None:
+        unsigned = target.removeprefix(POOLS) in iam_actions.unsigned_operations("cognito-idp")
+        bare = not scope["query_string"] and b"authorization" not in headers
+        return target.startswith(POOLS) and unsigned and bare and (path, method) == ("/", "POST")
+    if keys := KEYS.fullmatch(path):
+        # Of a pool that there is: MiniStack takes any other for an object of a bucket.
+        return method == "GET" and any(pool == keys[1] for (_, _, pool), _ in cognito._user_pools.all_items())
+    return method in PAGES.get(path, ())
+
+
+def for_any_origin(path, headers):
+    call = headers.get("x-amz-target", "").removeprefix(POOLS)
+    return call in OPEN_CALLS if call else path in OPEN_PAGES or KEYS.fullmatch(path)
+
+
+def asks_to_sign_in(path, headers):
+    """A browser's question before what `for_any_origin` lets in, of which it does not name the call."""
+    wanted = re.split(r"[, ]+", headers.get("access-control-request-headers", "").lower())
+    return path in OPEN_PAGES or (path == "/" and "x-amz-target" in wanted)
+
+
 def install():
     """Make the root user's one key a key like all others, and the functions' keys nothing to be reckoned."""
     key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
 
     def is_root(access_key_id):
-        # No key at all: who calls the deployed API, which nothing else reaches.
+        # No key at all: who calls the deployed API or signs in, which nothing else reaches.
         return access_key_id in (key, "")
 
     iam_evaluator.is_root_access_key = sts.is_root_access_key = is_root
@@ -114,6 +164,10 @@ def function_credentials(secret):
         return dict(zip(names, (key, derived("secret"), derived("token")), strict=True))
 
     return credentials
+
+
+def foreign():
+    return error(403, "ForeignOrigin", "A web page may call the API, presigned URLs and signing in, and no API of AWS")
 
 
 def denied():

@@ -29,9 +29,14 @@ from ministack import app as ministack
 from ministack.core import persistence, responses
 from ministack.services import apigateway_v1, lambda_svc
 
+import branding
+import gateway
 import guard
 import layers
 import parity
+import rotation
+import sessions
+import user_pools
 
 # Operations that change nothing, by how their names begin, where the headers give a name.
 READS = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
@@ -243,6 +248,9 @@ def changes(scope):
     """The service that a request may change, by the name in its signature, and the operation if named."""
     headers = dict(scope["headers"])
     operation = headers.get(b"x-amz-target", b"").decode("latin-1").rpartition(".")[2]
+    # Nobody signs these; and what is named after reading may change something here, as by GetTokensFromRefreshToken.
+    if scope["method"] == "POST" and guard.signs_in(scope):
+        return "cognito-idp", operation
     unchanged = operation.startswith(READS) or operation in layers.TRANSIENT
     if unchanged or scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None, operation
@@ -285,6 +293,11 @@ def main():
     guard.install()
     layers.install()
     parity.install()
+    user_pools.install()
+    branding.install()
+    rotation.install()
+    sessions.install()
+    gateway.install()
     name_rpc_calls()
     remember_code()
     encode_at_once()

@@ -92,7 +92,8 @@ fn one_aws_service_is_named_in_one_file_of_provision() {
             .filter(|_| !path.ends_with("src/aws.rs") && !path.ends_with("src/aws/failure.rs"))
         {
             let service: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-            let service = service.replace("cloudwatchlogs", "logs");
+            let service =
+                service.replace("cloudwatchlogs", "logs").replace("cognitoidentityprovider", "cognito");
             let own = home.is_some_and(|home| home.split(['/', '.']).next() == Some(&service));
             assert!(own, "{} names {service}", path.display());
         }
@@ -192,6 +193,11 @@ fn every_call_that_changes_something_is_in_the_table() {
     let verbs = [
         "abort",
         "add",
+        "admin_create",
+        "admin_delete",
+        "admin_disable",
+        "admin_set",
+        "admin_user",
         "batch_delete",
         "complete",
         "create",
@@ -202,6 +208,7 @@ fn every_call_that_changes_something_is_in_the_table() {
         "put",
         "remove",
         "set_repository",
+        "set_user_pool",
         "tag",
         "untag",
         "update",

@@ -231,10 +231,12 @@ pub enum Function {
     List,
     /// Started by new objects under `UPLOADS_PREFIX`, by no route.
     Process,
+    /// Asked by the API whose request it is, where users sign in; started by no route.
+    Authorize,
 }
 
 impl Function {
-    pub const ALL: [Function; 3] = [Function::Upload, Function::List, Function::Process];
+    pub const ALL: [Function; 4] = [Function::Upload, Function::List, Function::Process, Function::Authorize];
 
     /// The name of its crate, its binary, its table in `cloudpix.toml`, and the last part of its AWS names.
     pub const fn name(self) -> &'static str {
@@ -242,6 +244,7 @@ impl Function {
             Function::Upload => "upload",
             Function::List => "list",
             Function::Process => "process",
+            Function::Authorize => "authorize",
         }
     }
 }
