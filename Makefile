@@ -83,7 +83,7 @@ MOTO = .local/moto
 
 # Fuzzing: cargo-fuzz installed beside what is built, and what the fuzzers have learned so far.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS = request base64 picture cursor thumbnail
+FUZZ_TARGETS = request base64 picture cursor thumbnail token
 # Bytes; the smallest whole pictures need more than a request.
 FUZZ_LENGTH = 4096
 FUZZ_LENGTH_thumbnail = 65536

@@ -162,6 +162,10 @@ def whole_pool(original):
         answer = original(data)
         if answer[0] == 200:
             pool["Name"] = data.get("PoolName", pool["Name"])
+            # These have parts that cannot be left out, so that AWS leaves them out themselves.
+            for key in ("SmsConfiguration", "UserPoolAddOns"):
+                if not data.get(key):
+                    pool.pop(key, None)
         return answer
 
     return update

@@ -11,6 +11,7 @@ use image::facts::{Derived, Facts};
 use image::file_name::FileName;
 use image::format::Format;
 use image::item::{self, Value};
+use image::owner::Owner;
 use image::position::Position;
 use image::record::Record;
 use image::status::Status;
@@ -145,12 +146,13 @@ fn record(place: usize, at: Timestamp) -> Record {
     let thumbnail = |edge, height, size| Thumbnail { edge, width: edge, height, size };
     Record {
         image_id: Uuid::from_u128(0x019a_af2c_0000_7000_8000_0000_0000_0000 + place as u128),
+        owner: Owner::public(),
         file_name: FileName::stored(&format!("夏の旅行 2026 ({place:06}).jpg")).expect("this is a name"),
         format: Format::Jpeg,
         size: 100_000 + 7919 * (place as u64 % 100),
         sha256: Sha256::parse(&format!("{place:064x}")),
         created_at: at,
-        status: Status::ready(4032, 3024, at),
+        status: Status::Ready { width: 4032, height: 3024, ready_at: at },
         derived: Some(Derived {
             thumbnails: Thumbnails {
                 format: Format::WebP,

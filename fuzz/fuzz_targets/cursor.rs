@@ -7,6 +7,7 @@ use api::gateway::event;
 use api::routes::list::query;
 use catalog::cursor;
 use catalog::listing::{Listing, Order, Scope};
+use image::owner::Owner;
 use image::position::Position;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +15,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 fuzz_target!(|bytes: &[u8]| {
-    let all = Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst };
+    let owner = Owner::public();
+    let scope = Scope::Range { from: None, to: None };
+    let all = Listing { owner: owner.clone(), scope, order: Order::NewestFirst };
     let text = String::from_utf8_lossy(bytes);
     if let Some(position) = cursor::decode(&all, &text) {
         assert_eq!(cursor::encode(&all, position), text);
@@ -29,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         values.as_array_mut().expect("made one line above").push(value.into());
     }
     let event = json!({ "multiValueQueryStringParameters": queries });
-    let Ok(wanted) = query::parse(&event::read(event.to_string().into_bytes())) else { return };
+    let Ok(wanted) = query::parse(&event::read(event.to_string().into_bytes()), owner) else { return };
     assert!((1..=200).contains(&wanted.limit));
     let _ = wanted.listing.partition();
     if let Some(bounds) = wanted.listing.bounds(wanted.after) {

@@ -14,6 +14,7 @@ use crate::stack::resource::Tags;
 
 pub mod apigateway;
 pub mod cloudwatch;
+pub mod cognito;
 pub mod dynamodb;
 pub mod ecr;
 pub mod failure;
@@ -34,8 +35,6 @@ pub struct Aws {
     pub place: Place,
     /// ARN of the user, or of the role's session, whose credentials these are.
     pub caller: String,
-    /// The endpoint that replaces AWS's own, from `AWS_ENDPOINT_URL` or the profile: an emulator.
-    pub endpoint: Option<String>,
     s3: aws_sdk_s3::Client,
     dynamodb: aws_sdk_dynamodb::Client,
     ecr: aws_sdk_ecr::Client,
@@ -43,6 +42,7 @@ pub struct Aws {
     lambda: aws_sdk_lambda::Client,
     apigateway: aws_sdk_apigateway::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
+    cognito: aws_sdk_cognitoidentityprovider::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
     sqs: aws_sdk_sqs::Client,
 }
@@ -78,13 +78,12 @@ impl Connector {
     /// Asks AWS who we are, and returns a client for each service.
     pub async fn connect(&self) -> anyhow::Result<Aws> {
         let (config, endpoint) = (&self.config, self.endpoint());
-        let plain_http = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
         // It is the first call: who cannot reach AWS at all should hear of it soon.
         let few =
             RetryConfig::standard().with_max_attempts(7).with_initial_backoff(Duration::from_millis(100));
         let sts = aws_sdk_sts::config::Builder::from(config).retry_config(few).build();
         let sts = aws_sdk_sts::Client::from_conf(sts);
-        let (place, caller) = sts::identity(&sts, &self.region, plain_http).await?;
+        let (place, caller) = sts::identity(&sts, &self.region, endpoint.as_deref()).await?;
         let s3 = aws_sdk_s3::config::Builder::from(config)
             // An emulator has one host name, under which a bucket's own name is not to be found.
             .force_path_style(endpoint.is_some())
@@ -93,7 +92,6 @@ impl Connector {
         Ok(Aws {
             place,
             caller,
-            endpoint,
             s3: aws_sdk_s3::Client::from_conf(s3),
             dynamodb: dynamodb::quota::client(config),
             ecr: aws_sdk_ecr::Client::new(config),
@@ -101,6 +99,7 @@ impl Connector {
             lambda: aws_sdk_lambda::Client::new(config),
             apigateway: aws_sdk_apigateway::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            cognito: aws_sdk_cognitoidentityprovider::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
         })
@@ -114,9 +113,9 @@ impl Aws {
 
     /// Where STS responds, even to those whom it does not know.
     pub fn sts_url(&self) -> String {
-        let Place { region, .. } = &self.place;
+        let Place { region, endpoint, .. } = &self.place;
         let url = || format!("https://sts.{region}.{}/", contract::domain(region));
-        self.endpoint.clone().unwrap_or_else(url)
+        endpoint.clone().unwrap_or_else(url)
     }
 }
 

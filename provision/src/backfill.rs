@@ -17,6 +17,7 @@ use crate::aws::dynamodb::Standing;
 use crate::aws::lambda::Call;
 use crate::aws::{Aws, dynamodb, lambda, s3};
 use crate::interrupt::{GracefulStop, Interrupted};
+use crate::stack::id::Purpose;
 use crate::stack::place::Names;
 
 /// Before a second and a third attempt: AWS may be slow or refuse for a moment.
@@ -52,7 +53,7 @@ pub async fn run(
     let mut outcome = Outcome::default();
     let mut token = None;
     loop {
-        let (keys, next) = dynamodb::page_of_deletions(aws, &names.table(), token).await?;
+        let (keys, next) = dynamodb::page_of_deletions(aws, &names.table(Purpose::Metadata), token).await?;
         outcome.deletions += keys.len();
         walk.ask(keys, &mut outcome, &progress).await?;
         token = next;
@@ -119,7 +120,7 @@ impl Walk<'_> {
 /// Returns the keys of those objects that `process` has not finished.
 async fn undone(aws: &Aws, names: &Names, keys: Vec<String>) -> anyhow::Result<Vec<String>> {
     let ids: Vec<&str> = keys.iter().map(|key| image_id(key)).collect();
-    let standings = dynamodb::standings(aws, &names.table(), &ids).await?;
+    let standings = dynamodb::standings(aws, &names.table(Purpose::Metadata), &ids).await?;
     let is_done = |key: &String| standings.get(image_id(key)) == Some(&Standing::Done);
     Ok(keys.iter().filter(|key| !is_done(key)).cloned().collect())
 }

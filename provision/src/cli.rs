@@ -9,7 +9,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use contract::Function;
 
+pub use self::users::{Keys, Users};
 use crate::settings::Package;
+
+mod users;
 
 /// The version and, of a build in its repository, the commit (build.rs).
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("PROVISION_COMMIT"));
@@ -153,6 +156,16 @@ pub enum Command {
         #[arg(long)]
         policy: bool,
     },
+    /// Make, list and remove the users who may sign in, where auth = "users"
+    Users {
+        #[command(subcommand)]
+        what: Users,
+    },
+    /// Make, list and revoke keys, which programs show instead of signing in, where auth = "users"
+    Keys {
+        #[command(subcommand)]
+        what: Keys,
+    },
     /// Show what a function has logged, newest last
     Logs {
         /// The function whose log it is
@@ -244,6 +257,9 @@ pub struct Traffic {
     /// Images downloaded
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000.0, value_parser = amount)]
     pub downloads: f64,
+    /// Users who sign in, where auth = "users"
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = amount)]
+    pub users: f64,
     /// Megabytes of an image
     #[arg(long, value_name = "MB", default_value_t = 3.0, value_parser = amount)]
     pub image_mb: f64,

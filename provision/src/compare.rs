@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::Function;
 
 use crate::aws::apigateway;
-use crate::live::{self, Suffix};
+use crate::live::{self, Known, Suffix};
 use crate::package::{Artifact, Packed};
 use crate::plan::{self, Plan};
 use crate::session::{PackingTask, Session};
@@ -32,7 +32,8 @@ pub async fn compare(
     packing: PackingTask,
 ) -> anyhow::Result<Compared> {
     let names = record.names();
-    let look = |code| live::look(aws, &names, record.api_id.as_deref(), suffix, code);
+    let (api, users) = (record.api_id.as_deref(), settings.has_users());
+    let look = |code| live::look(aws, &names, Known { api, suffix, code, users });
     let (nothing, may_log) = (BTreeMap::new(), apigateway::may_log(aws));
     let (Packed { code, artifacts }, (api_id, live), may_log) = match settings.package {
         // No zip file is looked for on AWS, so they may be packed meanwhile.
@@ -47,6 +48,7 @@ pub async fn compare(
     settings.access_logs &= may_log;
     let mut desired = stack::desired(&settings, &aws.place, &names, &code);
     stack::know_roles(&mut desired, &live);
+    stack::know_sign_in(&mut desired, &live);
     stack::keep_stopped(&mut desired, &live);
     let plan = plan::checked(plan::plan(&desired, &live, &names))?;
     let on_trial = on_trial(&live);

@@ -4,7 +4,8 @@
 use contract::Function;
 use serde::Serialize;
 
-use crate::settings::{Package, Period, Settings};
+use crate::settings::sign_in::Tier;
+use crate::settings::{Auth, Package, Period, Settings};
 use crate::stack::function::{Busy, profile};
 use crate::stack::watch::count_alarms;
 
@@ -20,7 +21,11 @@ const DYNAMODB: &str = "https://aws.amazon.com/dynamodb/pricing/on-demand/";
 const CLOUDWATCH: &str = "https://aws.amazon.com/cloudwatch/pricing/";
 const XRAY: &str = "https://aws.amazon.com/xray/pricing/";
 const SQS: &str = "https://aws.amazon.com/sqs/pricing/";
+const COGNITO_PRICES: &str = "https://aws.amazon.com/cognito/pricing/";
 const ECR: &str = "https://aws.amazon.com/ecr/pricing/";
+
+/// The service whose users are paid for.
+pub const COGNITO: &str = "Cognito";
 
 /// What is expected of a month.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -28,6 +33,8 @@ pub struct Traffic {
     pub uploads: f64,
     pub lists: f64,
     pub downloads: f64,
+    /// Who sign in, where somebody does.
+    pub users: f64,
     /// Megabytes of an image.
     pub image_mb: f64,
     /// Images kept from the months before.
@@ -78,11 +85,15 @@ pub fn worst(settings: &Settings) -> Traffic {
         Period::Week => DAYS / 7.0,
         Period::Month => 1.0,
     };
-    let quota = settings.quota.map(|quota| f64::from(quota.requests) * periods(quota.period));
+    // No key of a user has a quota, and none can be counted together with all others.
+    let quota = settings
+        .quota
+        .filter(|_| settings.auth == Auth::ApiKey)
+        .map(|quota| f64::from(quota.requests) * periods(quota.period));
     let uploads = quota.map_or(throttled, |quota| quota.min(throttled));
     #[expect(clippy::cast_precision_loss, reason = "5 GiB at most")]
     let image_mb = settings.max_upload_bytes as f64 / 1e6;
-    Traffic { uploads, lists: 0.0, downloads: uploads, image_mb, stored: 0.0 }
+    Traffic { uploads, lists: 0.0, downloads: uploads, users: 0.0, image_mb, stored: 0.0 }
 }
 
 /// Gigabytes that S3 keeps of what was replaced. An image that does not come in a request gets its metadata
@@ -96,30 +107,31 @@ fn replaced(settings: &Settings, traffic: &Traffic) -> f64 {
 
 /// Custom metrics by which a stack that is in use is billed: latency of each function, uploads and their
 /// bytes of those that take them in, and two kinds of rejects.
-fn metrics() -> f64 {
-    let of_each = Function::ALL.map(|function| if profile(function).takes_images { 3.0 } else { 1.0 });
-    of_each.iter().sum::<f64>() + 2.0
+fn metrics(settings: &Settings) -> f64 {
+    let functions = settings.functions.keys();
+    let of_each = functions.map(|function| if profile(*function).takes_images { 3.0 } else { 1.0 });
+    of_each.sum::<f64>() + 2.0
 }
 
 pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
-    let Traffic { uploads, lists, downloads, image_mb, stored } = *traffic;
+    let Traffic { uploads, lists, downloads, users, image_mb, stored } = *traffic;
     let requests = uploads + lists;
     // Larger images than a request takes come through a presigned URL, past API Gateway and Lambda.
     let gb = |megabytes: f64| megabytes / 1000.0;
     let memory = |function: Function| {
         settings.functions.get(&function).map_or(0.0, |sizing| f64::from(sizing.memory) / 1024.0)
     };
-    let busy: f64 = Function::ALL
-        .map(|function| {
-            let Busy { upload, page } = profile(function).busy;
-            (uploads * upload + lists * page) / 1000.0 * memory(function)
-        })
-        .iter()
-        .sum();
+    let busy = settings.functions.keys().map(|&function| {
+        let Busy { upload, page } = profile(function).busy;
+        (uploads * upload + lists * page) / 1000.0 * memory(function)
+    });
+    let busy: f64 = busy.sum();
     #[expect(clippy::cast_precision_loss, reason = "eight at most")]
     let thumbnails = settings.thumbnails.sizes.len() as f64;
     // Each new object starts a function too, without API Gateway.
-    let calls = requests + uploads;
+    // What the authorizer says of a token is kept for a minute, so that each request asks it once at most.
+    let asked = if settings.has_users() { requests } else { 0.0 };
+    let calls = requests + uploads + asked;
     let images = stored + uploads;
     let line = LINE + if settings.access_logs { ACCESS_LINE } else { 0.0 };
     let transferred = gb(downloads * image_mb);
@@ -141,15 +153,28 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         item(
             "DynamoDB",
             "read units, million",
-            lists * (51.0 * RECORD / 4096.0).ceil() / 2.0 / 1e6,
+            (lists * (51.0 * RECORD / 4096.0).ceil() + asked) / 2.0 / 1e6,
             0.125,
             DYNAMODB,
         ),
         item("DynamoDB", "stored, GB-months", images * RECORD * 3.0 / 1e9, 0.25, DYNAMODB),
         item("DynamoDB", "point-in-time recovery, GB-months", images * RECORD * 3.0 / 1e9, 0.20, DYNAMODB),
         item("CloudWatch", "logs taken in, GB", (requests * line + uploads * LINE) / 1e9, 0.50, CLOUDWATCH),
-        item("CloudWatch", "custom metrics", if requests > 0.0 { metrics() } else { 0.0 }, 0.30, CLOUDWATCH),
+        item(
+            "CloudWatch",
+            "custom metrics",
+            if requests > 0.0 { metrics(settings) } else { 0.0 },
+            0.30,
+            CLOUDWATCH,
+        ),
     ];
+    if settings.has_pool() {
+        let price = match settings.sign_in.tier {
+            Tier::Essentials => 0.015,
+            Tier::Lite => 0.0055,
+        };
+        items.push(item(COGNITO, "users of a month", users, price, COGNITO_PRICES));
+    }
     if settings.tracing {
         let first = calls.min(SECONDS);
         let traces = first + (calls - first) * SAMPLED;
@@ -157,7 +182,7 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     }
     if settings.alarms.enabled {
         #[expect(clippy::cast_precision_loss, reason = "a few alarms")]
-        let alarms = count_alarms(&settings.alarms) as f64;
+        let alarms = count_alarms(settings) as f64;
         items.push(item("CloudWatch", "alarms", alarms, 0.10, CLOUDWATCH));
     }
     if settings.dashboard {
@@ -180,10 +205,16 @@ mod tests {
     use super::*;
     use crate::settings;
 
-    const QUIET: Traffic = Traffic { uploads: 0.0, lists: 0.0, downloads: 0.0, image_mb: 3.0, stored: 0.0 };
+    const QUIET: Traffic =
+        Traffic { uploads: 0.0, lists: 0.0, downloads: 0.0, users: 0.0, image_mb: 3.0, stored: 0.0 };
+
+    /// With these defaults beside an API key.
+    fn parsed(text: &str) -> Settings {
+        settings::parse(&format!("[defaults]\nauth = \"api-key\"\n{text}"), "default").unwrap()
+    }
 
     fn total(traffic: &Traffic) -> f64 {
-        let settings = settings::load(None, "default", None).unwrap();
+        let settings = parsed("");
         estimate(&settings, traffic).iter().map(|item| item.cost).sum()
     }
 
@@ -204,8 +235,8 @@ mod tests {
         close(total(&Traffic { downloads: 1000.0, ..QUIET }) - quiet, 3.0 * 0.09);
         let million = total(&Traffic { lists: 1e6, ..QUIET }) - quiet;
         // API Gateway, 40 GB sent, requests, 7,500 GB-seconds, 4.5 units each, 1.2 GB of logs, and the metrics.
-        close(million, 3.5 + 3.6 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + metrics() * 0.3);
-        let traced = settings::parse("[defaults]\ntracing = true\n", "default").unwrap();
+        close(million, 3.5 + 3.6 + 0.2 + 0.125 + 4.5 * 0.125 + 0.6 + metrics(&parsed("")) * 0.3);
+        let traced = parsed("tracing = true\n");
         let traced: f64 = estimate(&traced, &Traffic { lists: 1e6, ..QUIET }).iter().map(|it| it.cost).sum();
         close(traced - quiet - million, 5.0);
     }
@@ -214,7 +245,7 @@ mod tests {
     #[test]
     fn a_key_in_the_wrong_hands_costs_what_its_quota_can_store_and_send() {
         let worst = |text: &str| {
-            let settings = settings::parse(text, "default").unwrap();
+            let settings = parsed(text);
             let traffic = worst(&settings);
             let total: f64 = estimate(&settings, &traffic).iter().map(|item| item.cost).sum();
             (traffic.uploads, total)
@@ -225,19 +256,19 @@ mod tests {
             (uploads - 1e6).abs() < 0.1 && (14_250.0..14_400.0).contains(&dollars),
             "{uploads} {dollars}"
         );
-        let (_, dollars) = worst("[defaults]\nmax-upload-bytes = 4_194_304\n");
+        let (_, dollars) = worst("max-upload-bytes = 4_194_304\n");
         assert!((500.0..550.0).contains(&dollars), "{dollars}");
-        let daily = "[defaults]\nquota = { requests = 1000, period = \"day\" }\n";
+        let daily = "quota = { requests = 1000, period = \"day\" }\n";
         assert!((worst(daily).0 - 30_000.0).abs() < 0.1);
         // Without a quota it is the throttle, 50 a second, that ends it.
-        assert!((worst("[defaults]\nquota.requests = 0\n").0 - 129_600_000.0).abs() < 0.1);
+        assert!((worst("quota.requests = 0\n").0 - 129_600_000.0).abs() < 0.1);
     }
 
     #[test]
     fn the_page_of_prices_has_each_price_and_its_source() {
         let page = include_str!("../../docs/prices.md");
         let settings = settings::parse(
-            "[defaults]\ntracing = true\ndashboard = true\nalarms.enabled = true\n",
+            "[defaults]\nauth = \"users\"\ntracing = true\ndashboard = true\nalarms.enabled = true\n",
             "default",
         )
         .unwrap();
@@ -250,14 +281,28 @@ mod tests {
     }
 
     #[test]
+    fn users_are_paid_for_where_they_are_the_stacks_own() {
+        let cost = |text: &str| {
+            let settings =
+                settings::parse(&format!("[defaults]\nauth = \"users\"\n{text}"), "default").unwrap();
+            let items = estimate(&settings, &Traffic { users: 100.0, ..QUIET });
+            items.iter().filter(|item| item.service == COGNITO).map(|item| item.cost).sum::<f64>()
+        };
+        assert!((cost("") - 1.5).abs() < 0.001);
+        assert!((cost("sign-in.tier = \"lite\"\n") - 0.55).abs() < 0.001);
+        let foreign = cost("sign-in.issuer = \"https://a.example\"\nsign-in.client-id = \"7\"\n");
+        assert!(foreign.abs() < 0.001);
+    }
+
+    #[test]
     fn what_watches_is_in_the_bill() {
         let total = |text: &str| -> (f64, f64) {
-            let settings = settings::parse(text, "default").unwrap();
+            let settings = parsed(text);
             #[expect(clippy::cast_precision_loss, reason = "a few alarms")]
-            let alarms = count_alarms(&settings.alarms) as f64;
+            let alarms = count_alarms(&settings) as f64;
             (estimate(&settings, &QUIET).iter().map(|item| item.cost).sum(), alarms)
         };
-        let ((quiet, _), watched) = (total(""), "[defaults]\ndashboard = true\nalarms.enabled = true\n");
+        let ((quiet, _), watched) = (total(""), "dashboard = true\nalarms.enabled = true\n");
         let (dollars, alarms) = total(watched);
         assert!((dollars - quiet - 3.0 - alarms * 0.1).abs() < 0.005, "{dollars} {alarms}");
         let (more, with_bytes) = total(&format!("{watched}alarms.uploaded-gb = 5\n"));

@@ -6,9 +6,10 @@ use anyhow::Context;
 use contract::Function;
 use futures_util::future::try_join_all;
 
-use crate::aws::{Aws, apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
+use crate::aws::failure::denied;
+use crate::aws::{Aws, apigateway, cloudwatch, cognito, dynamodb, ecr, iam, lambda, logs, s3, sqs};
 use crate::stack::Stack;
-use crate::stack::id::Id;
+use crate::stack::id::{Id, Purpose};
 use crate::stack::place::Names;
 use crate::stack::resource::Resource;
 use crate::stack::resource::lambda::Code;
@@ -23,25 +24,32 @@ pub enum Suffix {
 }
 
 /// What is read with, besides the names.
+#[derive(Clone, Copy)]
 pub struct Known<'a> {
     /// The REST API's id, where it exists.
     pub api: Option<&'a str>,
     pub suffix: Suffix,
     /// The code that should be, which says what images to look for.
     pub code: &'a BTreeMap<Function, Code>,
+    /// Whether users should be able to sign in. Where not, whoever may not look for what that needs has a policy of
+    /// before it was possible, and none of it.
+    pub users: bool,
+}
+
+impl Known<'_> {
+    fn or_before_users<T>(&self, found: anyhow::Result<Option<T>>) -> anyhow::Result<Option<T>> {
+        match found {
+            Err(error) if !self.users && denied(&error) => Ok(None),
+            found => found,
+        }
+    }
 }
 
 /// The REST API's id and all there is, read side by side.
 ///
-/// The recorded id is taken to be right, and is where there is an API of that id; else ours is looked for.
-pub async fn look(
-    aws: &Aws,
-    names: &Names,
-    recorded: Option<&str>,
-    suffix: Suffix,
-    code: &BTreeMap<Function, Code>,
-) -> anyhow::Result<(Option<String>, Stack)> {
-    let (without, known) = (Known { api: None, suffix, code }, Known { api: recorded, suffix, code });
+/// The id that `found` has is the recorded one. It is taken to be right, and is where there is an API of that id; else ours is looked for.
+pub async fn look(aws: &Aws, names: &Names, found: Known<'_>) -> anyhow::Result<(Option<String>, Stack)> {
+    let (recorded, without, known) = (found.api, Known { api: None, ..found }, found);
     let (api, live) = if recorded.is_some() {
         let live = read(aws, names, &known).await?;
         if live.contains_key(&Id::Api) {
@@ -55,7 +63,7 @@ pub async fn look(
     if let (None, Some(live)) = (&api, live) {
         return Ok((None, live));
     }
-    let live = read(aws, names, &Known { api: api.as_deref(), suffix, code }).await?;
+    let live = read(aws, names, &Known { api: api.as_deref(), ..found }).await?;
     Ok((api, live))
 }
 
@@ -83,7 +91,18 @@ pub async fn read_one(
     Ok(match id {
         Id::Bucket | Id::Notification if known.suffix == Suffix::Drawn => None,
         Id::Bucket => s3::read(aws, &names.bucket).await?.map(Resource::Bucket),
-        Id::Table => dynamodb::read(aws, &names.table()).await?.map(Resource::Table),
+        Id::Table(Purpose::Access) => {
+            let found = dynamodb::read(aws, &names.table(Purpose::Access)).await;
+            known.or_before_users(found)?.map(|table| Resource::Table(Purpose::Access, table))
+        }
+        Id::Table(purpose) => {
+            dynamodb::read(aws, &names.table(purpose)).await?.map(|table| Resource::Table(purpose, table))
+        }
+        Id::UserPool => known.or_before_users(cognito::read(aws, names).await)?.map(Resource::UserPool),
+        Id::AppClient => {
+            let found = cognito::read_client(aws, names, known.api).await;
+            known.or_before_users(found)?.map(Resource::AppClient)
+        }
         Id::Queue => sqs::read(aws, &names.queue()).await?.map(Resource::Queue),
         Id::Notification => s3::notification::read(aws, &names.bucket).await?.map(Resource::Notification),
         Id::LogGroup(f) => {

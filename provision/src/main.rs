@@ -12,6 +12,7 @@ mod interrupt;
 mod live;
 mod outputs;
 mod package;
+mod pass;
 mod permissions;
 mod plan;
 mod redrive;
@@ -59,6 +60,8 @@ async fn main() -> ExitCode {
         Command::Logs { function, follow, since } => {
             commands::logs::run(&common, function, follow, since).await
         }
+        Command::Users { what } => commands::users::run(&common, &what).await,
+        Command::Keys { what } => commands::keys::run(&common, &what).await,
         Command::Cost(traffic) => commands::cost::run(&common, &traffic),
         Command::Completions { what } => commands::completions::run(what),
         Command::Reindex => commands::reindex::run(&common).await,

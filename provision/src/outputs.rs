@@ -5,14 +5,17 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use contract::Function;
+use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::aws::{Aws, apigateway, http};
+use crate::aws::{Aws, apigateway, cognito, http};
+use crate::pass::Pass;
+use crate::settings::{Auth, Settings};
 use crate::shell::quote;
-use crate::stack::place::{Names, STAGE};
+use crate::stack::function::functions;
+use crate::stack::id::Purpose;
+use crate::stack::place::{Names, api_url, sign_in_url};
 use crate::state::StackRecord;
 
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +29,11 @@ pub struct Outputs {
     pub api_id: Option<String>,
     pub bucket: String,
     pub table: String,
+    /// Who may call the API.
+    pub auth: Auth,
+    /// Where users sign in, in the terms of OpenID Connect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
     /// Names of the Lambda functions.
     pub functions: BTreeMap<&'static str, String>,
     /// The secret, where it was asked for and the stack has one.
@@ -33,16 +41,40 @@ pub struct Outputs {
     pub api_key: Option<String>,
 }
 
+/// What a page, or a program with a browser, needs to have somebody sign in: by the code flow with PKCE.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignIn {
+    /// `/oauth2/authorize` and `/oauth2/token` are below it; a provider of one's own says itself where its are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    pub issuer: Option<String>,
+    pub client_id: Option<String>,
+    /// Where it leads back to.
+    pub callback: Option<String>,
+}
+
 impl Outputs {
     /// Computed from the record alone; no call to AWS. `endpoint` is the emulator's, where there is one.
-    pub fn new(record: &StackRecord, endpoint: Option<&str>) -> Outputs {
+    pub fn new(settings: &Settings, record: &StackRecord, endpoint: Option<&str>) -> Outputs {
         let names = record.names();
-        let functions = Function::ALL.map(|function| (function.name(), names.function(function)));
+        let functions = functions(settings.has_users());
+        let functions = functions.map(|function| (function.name(), names.function(function)));
+        let api_url = record.api_id.as_deref().map(|id| api_url(&record.region, endpoint, id));
+        let provider = settings.sign_in.provider();
+        let sign_in = settings.has_users().then(|| SignIn {
+            url: settings.has_pool().then(|| sign_in_url(&record.region, endpoint, &names.sign_in_domain())),
+            issuer: provider.map(|(issuer, _)| issuer.to_owned()),
+            client_id: provider.map(|(_, client)| client.to_owned()),
+            callback: api_url.as_ref().map(|url| format!("{url}/")),
+        });
         Outputs {
-            api_url: record.api_id.as_deref().map(|id| api_url(id, &record.region, endpoint)),
+            api_url,
+            auth: settings.auth,
+            sign_in,
             api_id: record.api_id.clone(),
-            table: names.table(),
-            functions: functions.into(),
+            table: names.table(Purpose::Metadata),
+            functions: functions.collect(),
             stack: names.stack,
             env: names.env,
             bucket: names.bucket,
@@ -52,7 +84,23 @@ impl Outputs {
         }
     }
 
+    /// Asks Cognito for what it drew: the ids of the pool and of its client.
+    pub async fn with_sign_in(self, aws: &Aws, names: &Names) -> anyhow::Result<Outputs> {
+        let Some(sign_in) = &self.sign_in else { return Ok(self) };
+        if sign_in.issuer.is_some() {
+            return Ok(self);
+        }
+        let (pool, client_id) =
+            tokio::try_join!(cognito::pool_id(aws, names), cognito::client_id(aws, names))?;
+        let issuer = pool.map(|pool| aws.place.issuer(&pool));
+        let sign_in = Some(SignIn { issuer, client_id, ..sign_in.clone() });
+        Ok(Outputs { sign_in, ..self })
+    }
+
     pub async fn with_api_key(self, aws: &Aws) -> anyhow::Result<Outputs> {
+        if self.auth != Auth::ApiKey {
+            return Ok(self);
+        }
         // The suffix does not matter here: a key is found by the stack's name.
         let names = Names::new(&self.env, &self.region, "");
         let api_key = apigateway::key_value(aws, &names).await?;
@@ -62,18 +110,21 @@ impl Outputs {
     /// Writes the API key into `folder`, as a header that only the caller can read, where the API asks for one. On a
     /// command line it would be in `ps`, for every user of this machine, and in the shell's history.
     pub fn save_key(&self, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
-        let Some(key) = &self.api_key else { return Ok(None) };
-        let path = key_path(folder, &self.env);
-        let write = || -> anyhow::Result<()> {
-            std::fs::create_dir_all(folder)?;
-            // Made with mode 0600, and in place of whatever is there.
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            writeln!(file, "x-api-key: {key}")?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("write {}", path.display()))?;
-        Ok(Some(path))
+        match (self.auth, &self.api_key) {
+            (Auth::None, _) | (Auth::ApiKey, None) => Ok(None),
+            (Auth::ApiKey, Some(key)) => save_header(folder, &self.env, "x-api-key", key).map(Some),
+            // It is one that a user has made for this.
+            (Auth::Users, _) => {
+                let path = key_path(folder, &self.env);
+                let (there, env) = (path.is_file(), &self.env);
+                let on = if env == "default" { String::new() } else { format!(" --env {env}") };
+                ensure!(
+                    there,
+                    "curl needs a key of a user; make one and try again: provision keys create EMAIL --save{on}"
+                );
+                Ok(Some(path))
+            }
+        }
     }
 
     /// Two lines to paste into a shell; `key` is the file of [`Outputs::save_key`].
@@ -102,12 +153,12 @@ impl Outputs {
 
     /// Waits until the API lists images. A stage that was made a moment ago answers 403 or 404 at first,
     /// until all of API Gateway's machines know of it. `on` hears what it waits for, once each.
-    pub async fn wait_until_it_answers(&self, on: impl Fn(&str)) -> anyhow::Result<()> {
+    pub async fn wait_until_it_answers(&self, pass: &Pass, on: impl Fn(&str)) -> anyhow::Result<()> {
         let url = format!("{}/list?limit=1", self.api_url.as_deref().context(NO_API)?);
         let mut last = "it gives no answer".to_owned();
         let end = Instant::now() + WAIT;
         // By the clock: an API that hangs takes half a minute for each response.
-        while let Ok(answer) = timeout_at(end, http::status(&url, self.api_key.as_deref())).await {
+        while let Ok(answer) = timeout_at(end, http::status(&url, &pass.headers())).await {
             let now = match answer {
                 Ok(200) => return Ok(()),
                 Ok(403) => "it answers 403, as long as it does not know its key everywhere".to_owned(),
@@ -128,11 +179,26 @@ impl Outputs {
     }
 }
 
+/// Writes a header that curl sends where it is told to by `-H @FILE`.
+pub fn save_header(folder: &Path, env: &str, name: &str, value: &str) -> anyhow::Result<PathBuf> {
+    let path = key_path(folder, env);
+    let write = || -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        // Made with mode 0600, and in place of whatever is there.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        writeln!(file, "{name}: {value}")?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("write {}", path.display()))?;
+    Ok(path)
+}
+
 fn key_path(folder: &Path, env: &str) -> PathBuf {
     folder.join(format!("{env}.api-key"))
 }
 
-/// Removes what [`Outputs::save_key`] wrote; the key is gone with its stack.
+/// Removes what [`save_header`] wrote; the key is gone with its stack.
 pub fn forget_key(folder: &Path, env: &str) -> anyhow::Result<()> {
     let path = key_path(folder, env);
     match std::fs::remove_file(&path) {
@@ -147,22 +213,13 @@ pub fn forget_key(folder: &Path, env: &str) -> anyhow::Result<()> {
 const WAIT: Duration = Duration::from_mins(3);
 const NO_API: &str = "the stack has no API yet; run `provision apply`";
 
-fn api_url(id: &str, region: &str, endpoint: Option<&str>) -> String {
-    match endpoint {
-        Some(endpoint) => format!("{endpoint}/restapis/{id}/{STAGE}/_user_request_"),
-        None => {
-            let domain = contract::domain(region);
-            format!("https://{id}.execute-api.{region}.{domain}/{STAGE}")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     use super::*;
+    use crate::settings;
     use crate::stack::place::Place;
 
     fn outputs(key: &str) -> Outputs {
@@ -170,11 +227,13 @@ mod tests {
             partition: "aws".into(),
             account: "123456789012".into(),
             region: "eu-west-1".into(),
-            plain_http: false,
+            endpoint: None,
         };
         let mut record = StackRecord::new("default", &place, "abcd1234".to_owned());
         record.api_id = Some("a1b2c3d4e5".to_owned());
-        Outputs { api_key: Some(key.to_owned()), ..Outputs::new(&record, Some("http://host:1/it's")) }
+        let settings = settings::parse("[defaults]\nauth = \"api-key\"\n", "default").unwrap();
+        let outputs = Outputs::new(&settings, &record, Some("http://host:1/it's"));
+        Outputs { api_key: Some(key.to_owned()), ..outputs }
     }
 
     #[test]

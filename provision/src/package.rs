@@ -87,7 +87,8 @@ pub struct Packed {
 
 /// Packs each function on a thread of its own: compressing is what takes the time.
 pub async fn pack_all(settings: &Settings, emulated: bool, folder: Option<&Path>) -> anyhow::Result<Packed> {
-    let folder = folder.map_or_else(|| functions_folder(emulated), Path::to_owned);
+    let functions: Vec<Function> = settings.functions.keys().copied().collect();
+    let folder = folder.map_or_else(|| functions_folder(emulated, &functions), Path::to_owned);
     let packing = settings.functions.iter().map(|(&function, sizing)| {
         let (path, package, architecture) =
             (folder.join(function.name()), settings.package, sizing.architecture);
@@ -107,7 +108,7 @@ pub async fn pack_all(settings: &Settings, emulated: bool, folder: Option<&Path>
 
 /// Where the functions were built: by `make build`, or for an emulator also by `make local`, whose
 /// binaries are not optimised and no match for AWS.
-fn functions_folder(emulated: bool) -> PathBuf {
+fn functions_folder(emulated: bool, functions: &[Function]) -> PathBuf {
     let architecture = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
     let profiles: &[&str] = if emulated { &["release", "local"] } else { &["release"] };
     let folder = |libc: &str, profile: &str| {
@@ -116,8 +117,7 @@ fn functions_folder(emulated: bool) -> PathBuf {
     let candidates = ["gnu", "musl"]
         .into_iter()
         .flat_map(|libc| profiles.iter().map(move |profile| folder(libc, profile)));
-    let built =
-        |folder: &PathBuf| Function::ALL.iter().all(|function| folder.join(function.name()).is_file());
+    let built = |folder: &PathBuf| functions.iter().all(|function| folder.join(function.name()).is_file());
     candidates.clone().find(built).unwrap_or_else(|| folder("gnu", "release"))
 }
 

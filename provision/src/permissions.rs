@@ -1,10 +1,18 @@
 //! The permissions that `provision` needs: the IAM policy for it, and what it means that some are missing. Pure.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
+use self::actions::{
+    ACCOUNT, ALARMS, BUCKET, FUNCTION, LOGS, OBJECTS, QUEUE, REPOSITORY, ROLE, SIGN_IN, TABLE, USER_POOL,
+    USER_POOLS,
+};
 use crate::finding::Finding;
-use crate::settings::StateBucket;
+use crate::settings::{Settings, StateBucket};
 use crate::stack::place::{Place, bucket_prefix, stack_name};
+
+mod actions;
 
 /// Actions of one service on some of its resources.
 pub struct Statement {
@@ -13,7 +21,7 @@ pub struct Statement {
     /// As in a policy, with wildcards.
     pub resources: Vec<String>,
     /// A key and the value that it must have.
-    pub condition: Option<(&'static str, &'static str)>,
+    pub condition: Option<(&'static str, String)>,
 }
 
 impl Statement {
@@ -23,11 +31,17 @@ impl Statement {
 }
 
 /// What `provision` may have to do in one environment, and nothing beyond that.
-pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<Statement> {
+pub fn statements(place: &Place, settings: &Settings) -> Vec<Statement> {
+    let (env, state) = (&settings.env, settings.state_bucket.as_ref());
     let (partition, stack) = (&place.partition, stack_name(env));
     let bucket = format!("arn:{partition}:s3:::{}*", bucket_prefix(env));
     let objects = format!("{bucket}/*");
-    let table = place.arn("dynamodb", &format!("table/{stack}-metadata"));
+    let table = |name: &str| place.arn("dynamodb", &format!("table/{stack}-{name}"));
+    let tables = if settings.has_users() {
+        vec![table("*")]
+    } else {
+        vec![table("metadata"), format!("{}/index/*", table("metadata"))]
+    };
     let role = format!("arn:{partition}:iam::{}:role/{stack}-*", place.account);
     let function = place.arn("lambda", &format!("function:{stack}-*"));
     let gateway = |path: &str| format!("arn:{partition}:apigateway:{}::{path}", place.region);
@@ -36,7 +50,7 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
         format!("log-group:/aws/apigateway/{stack}"),
         format!("log-group:/aws/apigateway/{stack}:*"),
     ];
-    let passed = ("iam:PassedToService", "lambda.amazonaws.com");
+    let passed = ("iam:PassedToService", "lambda.amazonaws.com".to_owned());
     let role_of = |path: &str| format!("arn:{partition}:iam::{}:role/{path}/*", place.account);
     let gateway_role = role_of(&format!("aws-service-role/{GATEWAY}"));
     let reserved_role = role_of("aws-reserved/sso.amazonaws.com");
@@ -51,12 +65,12 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
     let mut statements = vec![
         Statement::on("Bucket", BUCKET, vec![bucket]),
         Statement::on("Objects", OBJECTS, vec![objects]),
-        Statement::on("Table", TABLE, vec![table.clone(), format!("{table}/index/*")]),
+        Statement::on("Table", TABLE, tables),
         Statement::on("Repositories", REPOSITORY, vec![place.arn("ecr", &format!("repository/{stack}-*"))]),
         Statement::on("Roles", ROLE, vec![role.clone()]),
         Statement { condition: Some(passed), ..Statement::on("PassRoles", &["iam:PassRole"], vec![role]) },
         Statement {
-            condition: Some(("iam:AWSServiceName", GATEWAY)),
+            condition: Some(("iam:AWSServiceName", GATEWAY.to_owned())),
             ..Statement::on(SERVICE_ROLE, &["iam:CreateServiceLinkedRole"], vec![gateway_role])
         },
         Statement::on(OWN_ROLE, &["iam:GetRole"], vec![reserved_role]),
@@ -79,7 +93,26 @@ pub fn statements(place: &Place, env: &str, state: Option<&StateBucket>) -> Vec<
         Statement::on("Account", ACCOUNT, vec!["*".to_owned()]),
     ];
     statements.extend(state);
+    if settings.has_users() {
+        let table = place.arn("dynamodb", &format!("table/{stack}-access"));
+        statements.push(Statement::on("Keys", &["dynamodb:DeleteItem"], vec![table]));
+    }
+    if settings.has_pool() {
+        statements.extend(of_pool(place, &stack));
+    }
     statements
+}
+
+/// A pool's id is drawn by Cognito, so that which one it is is asked of its tag. To look at any, and to tag one that
+/// is handed over, is allowed without.
+fn of_pool(place: &Place, stack: &str) -> [Statement; 3] {
+    let pools = vec![place.arn("cognito-idp", "userpool/*")];
+    let ours = ("aws:ResourceTag/cloudpix:stack", stack.to_owned());
+    [
+        Statement::on("UserPools", USER_POOLS, pools.clone()),
+        Statement { condition: Some(ours), ..Statement::on("UserPool", USER_POOL, pools) },
+        Statement::on("SignIn", SIGN_IN, vec!["*".to_owned()]),
+    ]
 }
 
 /// Whom API Gateway makes a role of its own for, with the first API of an account.
@@ -115,168 +148,48 @@ pub fn finding(refused: &[Refused], policy: &str) -> Finding {
     }
 }
 
-/// The policy, for whoever grants permissions to paste.
-pub fn policy(place: &Place, env: &str, state: Option<&StateBucket>) -> Value {
+/// Characters of a policy that IAM takes.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const LONGEST: usize = 6144;
+
+/// The policy, for whoever grants permissions to paste. Where it would be longer than IAM takes, actions that begin
+/// with the same word stand together.
+pub fn policy(place: &Place, settings: &Settings) -> Value {
+    let exact = written(place, settings, |actions| actions.iter().map(ToString::to_string).collect());
+    if exact.to_string().len() <= LONGEST { exact } else { written(place, settings, together) }
+}
+
+fn written(place: &Place, settings: &Settings, names: fn(&[&str]) -> Vec<String>) -> Value {
     let statement = |statement: Statement| {
         let Statement { id, actions, resources, condition } = statement;
-        let mut json = json!({ "Sid": id, "Effect": "Allow", "Action": actions, "Resource": resources });
+        // What is about no resource of ours stays exact.
+        let everywhere = resources.iter().any(|resource| resource == "*");
+        let names = if everywhere { json!(actions) } else { json!(names(actions)) };
+        let mut json = json!({ "Sid": id, "Effect": "Allow", "Action": names, "Resource": resources });
         if let Some((key, value)) = condition {
             json["Condition"] = json!({ "StringEquals": { key: value } });
         }
         json
     };
-    let statements: Vec<Value> = statements(place, env, state).into_iter().map(statement).collect();
+    let statements: Vec<Value> = statements(place, settings).into_iter().map(statement).collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-const BUCKET: &[&str] = &[
-    "s3:CreateBucket",
-    "s3:DeleteBucket",
-    "s3:DeleteBucketPolicy",
-    "s3:GetBucketCORS",
-    "s3:GetBucketNotification",
-    "s3:GetBucketOwnershipControls",
-    "s3:GetBucketPolicy",
-    "s3:GetBucketPublicAccessBlock",
-    "s3:GetBucketTagging",
-    "s3:GetBucketVersioning",
-    "s3:GetEncryptionConfiguration",
-    "s3:GetLifecycleConfiguration",
-    "s3:ListBucket",
-    "s3:ListBucketMultipartUploads",
-    "s3:ListBucketVersions",
-    "s3:PutBucketCORS",
-    "s3:PutBucketNotification",
-    "s3:PutBucketOwnershipControls",
-    "s3:PutBucketPolicy",
-    "s3:PutBucketPublicAccessBlock",
-    "s3:PutBucketTagging",
-    "s3:PutBucketVersioning",
-    "s3:PutEncryptionConfiguration",
-    "s3:PutLifecycleConfiguration",
-];
-const OBJECTS: &[&str] =
-    &["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject"];
-const TABLE: &[&str] = &[
-    "dynamodb:BatchGetItem",
-    "dynamodb:CreateTable",
-    "dynamodb:DeleteTable",
-    "dynamodb:DescribeContinuousBackups",
-    "dynamodb:DescribeTable",
-    "dynamodb:DescribeTimeToLive",
-    "dynamodb:ListTagsOfResource",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:TagResource",
-    "dynamodb:UntagResource",
-    "dynamodb:UpdateContinuousBackups",
-    "dynamodb:UpdateTable",
-    "dynamodb:UpdateTimeToLive",
-];
-const REPOSITORY: &[&str] = &[
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchDeleteImage",
-    "ecr:BatchGetImage",
-    "ecr:CompleteLayerUpload",
-    "ecr:CreateRepository",
-    "ecr:DeleteRepository",
-    "ecr:DescribeImages",
-    "ecr:DescribeRepositories",
-    "ecr:GetDownloadUrlForLayer",
-    "ecr:GetLifecyclePolicy",
-    "ecr:GetRepositoryPolicy",
-    "ecr:InitiateLayerUpload",
-    "ecr:ListTagsForResource",
-    "ecr:PutImage",
-    "ecr:PutImageScanningConfiguration",
-    "ecr:PutImageTagMutability",
-    "ecr:PutLifecyclePolicy",
-    "ecr:SetRepositoryPolicy",
-    "ecr:TagResource",
-    "ecr:UntagResource",
-    "ecr:UploadLayerPart",
-];
-const ROLE: &[&str] = &[
-    "iam:CreateRole",
-    "iam:DeleteRole",
-    "iam:DeleteRolePolicy",
-    "iam:DetachRolePolicy",
-    "iam:GetRole",
-    "iam:GetRolePolicy",
-    "iam:ListAttachedRolePolicies",
-    "iam:ListRolePolicies",
-    "iam:PutRolePolicy",
-    "iam:TagRole",
-    "iam:UntagRole",
-    "iam:UpdateAssumeRolePolicy",
-];
-const FUNCTION: &[&str] = &[
-    "lambda:AddPermission",
-    "lambda:CreateAlias",
-    "lambda:CreateFunction",
-    "lambda:DeleteAlias",
-    "lambda:DeleteFunction",
-    "lambda:DeleteFunctionConcurrency",
-    "lambda:GetAlias",
-    "lambda:GetFunction",
-    "lambda:GetPolicy",
-    "lambda:InvokeFunction",
-    "lambda:ListAliases",
-    "lambda:ListTags",
-    "lambda:ListVersionsByFunction",
-    "lambda:PublishVersion",
-    "lambda:PutFunctionConcurrency",
-    "lambda:RemovePermission",
-    "lambda:TagResource",
-    "lambda:UntagResource",
-    "lambda:UpdateAlias",
-    "lambda:UpdateFunctionCode",
-    "lambda:UpdateFunctionConfiguration",
-];
-const QUEUE: &[&str] = &[
-    "sqs:ChangeMessageVisibility",
-    "sqs:CreateQueue",
-    "sqs:DeleteMessage",
-    "sqs:DeleteQueue",
-    "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
-    "sqs:ListQueueTags",
-    "sqs:ReceiveMessage",
-    "sqs:SetQueueAttributes",
-    "sqs:TagQueue",
-    "sqs:UntagQueue",
-];
-const LOGS: &[&str] = &[
-    "logs:CreateLogGroup",
-    "logs:DeleteLogGroup",
-    "logs:DeleteRetentionPolicy",
-    "logs:FilterLogEvents",
-    "logs:ListTagsForResource",
-    "logs:PutRetentionPolicy",
-    "logs:TagResource",
-    "logs:UntagResource",
-];
-const ALARMS: &[&str] = &[
-    "cloudwatch:DeleteAlarms",
-    "cloudwatch:DeleteDashboards",
-    "cloudwatch:GetDashboard",
-    "cloudwatch:ListTagsForResource",
-    "cloudwatch:PutDashboard",
-    "cloudwatch:PutMetricAlarm",
-    "cloudwatch:TagResource",
-    "cloudwatch:UntagResource",
-];
-/// These know no resource, or are asked before there is one.
-const ACCOUNT: &[&str] = &[
-    "cloudwatch:DescribeAlarms",
-    "cloudwatch:GetMetricData",
-    "ecr:GetAuthorizationToken",
-    "iam:SimulatePrincipalPolicy",
-    "lambda:GetAccountSettings",
-    "logs:DescribeLogGroups",
-    "s3:ListAllMyBuckets",
-    "sts:GetCallerIdentity",
-];
+/// Those that only look, and all that is about a pool of users, which is ours alone: `s3:Get*`.
+fn together(actions: &[&str]) -> Vec<String> {
+    let short = |action: &&str| {
+        let words: &[&str] = if action.starts_with("cognito-idp:") {
+            &["Admin", "Create", "Delete", "Describe", "List", "Update"]
+        } else {
+            &["Describe", "Get", "List"]
+        };
+        let (service, name) = action.split_once(':').unwrap_or((action, ""));
+        let word = words.iter().find(|word| name.starts_with(**word) && !name.starts_with("GetObject"));
+        word.map_or_else(|| (*action).to_owned(), |word| format!("{service}:{word}*"))
+    };
+    let names: BTreeSet<String> = actions.iter().map(short).collect();
+    names.into_iter().collect()
+}
 
 #[cfg(test)]
 mod tests;

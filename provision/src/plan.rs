@@ -187,7 +187,7 @@ pub fn plan(desired: &Stack, live: &Stack, names: &Names) -> Result<Plan, Vec<Re
                 let (live, desired) = (is.clone(), wanted.clone());
                 let action = if !replaced.contains(id) {
                     Action::Update { live, desired, changes }
-                } else if matches!(id, Id::Table | Id::Bucket) {
+                } else if matches!(id, Id::Table(_) | Id::Bucket | Id::UserPool) {
                     let field = changes.first().map_or_else(String::new, |change| change.field.clone());
                     refusals.push(Refusal::LosesData { id: *id, name: names.of(*id), field });
                     continue;
@@ -234,7 +234,8 @@ fn can_become(is: &Resource, wanted: &Resource) -> bool {
         (Resource::Function(_, is), Resource::Function(_, wanted)) => {
             is.configuration.code.package == wanted.configuration.code.package
         }
-        (Resource::Table(is), Resource::Table(wanted)) => is.partition_key == wanted.partition_key,
+        (Resource::Table(_, is), Resource::Table(_, wanted)) => is.partition_key == wanted.partition_key,
+        (Resource::UserPool(is), Resource::UserPool(wanted)) => is.names == wanted.names,
         _ => true,
     }
 }

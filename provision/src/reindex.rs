@@ -7,6 +7,7 @@ use image::metadata;
 use serde::Serialize;
 
 use crate::aws::{Aws, dynamodb, s3};
+use crate::stack::id::Purpose;
 use crate::stack::place::Names;
 
 /// Objects at once. A request each to S3 and DynamoDB, both of which take thousands a second.
@@ -62,6 +63,6 @@ async fn index(aws: &Aws, names: &Names, key: String) -> anyhow::Result<Found> {
     let Ok(record) = metadata::read(&object.key, &object.content_type, object.size, lookup) else {
         return Ok(Found::Unclear(object.key));
     };
-    let written = dynamodb::put_if_absent(aws, &names.table(), &record).await?;
+    let written = dynamodb::put_if_absent(aws, &names.table(Purpose::Metadata), &record).await?;
     Ok(if written { Found::Written } else { Found::Present })
 }

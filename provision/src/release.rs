@@ -14,6 +14,7 @@ use crate::aws::lambda::{self, Live, Note, Trial, Version};
 use crate::aws::{Aws, ecr};
 use crate::interrupt::GracefulStop;
 use crate::outputs::Outputs;
+use crate::pass::{self, Pass};
 use crate::plan::{Action, Plan};
 use crate::settings::Package;
 use crate::smoke;
@@ -73,22 +74,25 @@ impl Release<'_> {
         if pending.is_empty() {
             return Ok(passed);
         }
-        let outputs = outputs.with_api_key(self.aws).await?;
-        for one in pending {
-            let result = tokio::select! {
-                result = self.try_out(&one, &outputs) => result,
-                () = stop.requested() => {
-                    bail!("interrupted; run again to test version {}, which is live", one.version)
+        let tried = pass::with(self.aws, self.names, outputs.auth, async |pass| {
+            for one in pending {
+                let result = tokio::select! {
+                    result = self.try_out(&one, &outputs, pass) => result,
+                    () = stop.requested() => {
+                        bail!("interrupted; run again to test version {}, which is live", one.version)
+                    }
+                };
+                match result {
+                    Ok(()) => {
+                        self.note(&one, Trial::Passed).await?;
+                        passed.insert(one.function, one.version);
+                    }
+                    Err(error) => failures.push(self.move_back(&one, error).await?),
                 }
-            };
-            match result {
-                Ok(()) => {
-                    self.note(&one, Trial::Passed).await?;
-                    passed.insert(one.function, one.version);
-                }
-                Err(error) => failures.push(self.move_back(&one, error).await?),
             }
-        }
+            Ok(())
+        });
+        tried.await?;
         match failures.into_iter().next() {
             Some(failure) => Err(failure),
             None => Ok(passed),
@@ -111,10 +115,10 @@ impl Release<'_> {
         Ok(try_join_all(read).await?.into_iter().flatten().collect())
     }
 
-    async fn try_out(&self, one: &OnTrial, outputs: &Outputs) -> anyhow::Result<()> {
+    async fn try_out(&self, one: &OnTrial, outputs: &Outputs, pass: &Pass) -> anyhow::Result<()> {
         let OnTrial { function, live, version, .. } = one;
         lambda::serves(self.aws, self.names, *function, version).await?;
-        smoke::test(self.aws, self.names, outputs, *function, &live.key()).await
+        smoke::test(self.aws, self.names, outputs, pass, *function, &live.key()).await
     }
 
     /// Notes on the alias what came of the trial.

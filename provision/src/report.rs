@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use console::style;
 
 use crate::outputs::Outputs;
+use crate::settings::Auth;
 use crate::stack::place::{Names, Place};
 
 /// Width of the longest kind of resource, so that names stand in one column.
@@ -64,9 +65,14 @@ pub fn confirm(question: &str, flag: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn next_steps(env: &str) {
+pub fn next_steps(Outputs { env, auth, sign_in, .. }: &Outputs) {
     let env = if env == "default" { String::new() } else { format!(" --env {env}") };
-    talk(&format!("the API key, and two curl lines to try it: provision outputs{env} --curl IMAGE\n"));
+    let curl = format!("provision outputs{env} --curl IMAGE");
+    talk(&match (auth, sign_in.as_ref().is_some_and(|it| it.url.is_some())) {
+        (Auth::Users, true) => format!("the first user: provision users add EMAIL{env}\n"),
+        (Auth::Users, false) => format!("a key for programs: provision keys create SUB{env} --name NAME\n"),
+        _ => format!("the API key, and two curl lines to try it: {curl}\n"),
+    });
 }
 
 /// A word on what takes long.
@@ -75,10 +81,14 @@ pub fn note(text: &str) {
 }
 
 fn outputs_text(outputs: &Outputs) -> String {
+    let sign_in = outputs.sign_in.as_ref();
     let functions: Vec<&str> = outputs.functions.values().map(String::as_str).collect();
     let rows = [
         ("API URL", outputs.api_url.clone().unwrap_or_else(|| "(none yet)".to_owned())),
         ("API key", outputs.api_key.clone().unwrap_or_default()),
+        ("sign-in", sign_in.and_then(|it| it.url.clone()).unwrap_or_default()),
+        ("issuer", sign_in.and_then(|it| it.issuer.clone()).unwrap_or_default()),
+        ("client id", sign_in.and_then(|it| it.client_id.clone()).unwrap_or_default()),
         ("bucket", outputs.bucket.clone()),
         ("table", outputs.table.clone()),
         ("functions", functions.join(", ")),
@@ -109,6 +119,7 @@ mod progress;
 mod release;
 mod repair;
 mod status;
+mod users;
 
 pub use checkup::{checkup, policy};
 pub use cost::cost;
@@ -119,6 +130,7 @@ pub use progress::Progress;
 pub use release::{deployed, rolled_back, versions};
 pub use repair::{Backfilling, backfilled, redriven, redriving, reindexed, reindexing};
 pub use status::{Row, status};
+pub use users::{key_made, key_revoked, keys, user_added, user_removed, users};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::apply::{self, Done, Runner};
 use crate::aws::{Aws, Connector, s3};
 use crate::cli::{Code, Common, Run};
-use crate::live::{self, Suffix};
+use crate::live::{self, Known, Suffix};
 use crate::package::{self, Packed};
 use crate::plan::Plan;
 use crate::report::{self, Progress};
@@ -105,8 +105,9 @@ impl Locked {
         // saved on the way, so what stands for the suffix is one.
         let (mut record, suffix) = find_record(&aws, &store, &common.env, StackRecord::draw_suffix).await?;
         let names = record.names();
-        let (api, live) =
-            live::look(&aws, &names, record.api_id.as_deref(), suffix, &BTreeMap::new()).await?;
+        let (api, users) = (record.api_id.as_deref(), settings.has_users());
+        let known = Known { api, suffix, code: &BTreeMap::new(), users };
+        let (api, live) = live::look(&aws, &names, known).await?;
         record.api_id = api;
         Ok(Locked { aws, store, names, live, record, _lock: lock })
     }

@@ -13,10 +13,12 @@ use contract::{Function, limits};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::check::check;
+use self::sign_in::SignIn;
 use self::thumbnails::Thumbnails;
 
 mod check;
 mod read;
+pub mod sign_in;
 pub mod thumbnails;
 
 /// How a function's code reaches Lambda.
@@ -30,9 +32,11 @@ pub enum Package {
 }
 
 /// What a caller of the API must show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
+    /// The token of a user who signed in, or a key that one made: everybody has images of their own.
+    Users,
     /// The `x-api-key` header, with the key of the stack's usage plan.
     ApiKey,
     /// Nothing: anyone may upload and list.
@@ -149,6 +153,7 @@ pub struct Settings {
     pub env: String,
     pub package: Package,
     pub auth: Auth,
+    pub sign_in: SignIn,
     pub allow_origin: String,
     pub log_retention_days: i32,
     pub keep_deleted_days: i32,
@@ -173,7 +178,7 @@ pub struct Settings {
     /// Where the stack's record lies, if not on this machine.
     #[serde(rename = "state", deserialize_with = "state_bucket")]
     pub state_bucket: Option<StateBucket>,
-    /// Each function has a table of its name, which `read` takes.
+    /// Those of the stack. Each function has a table of its name, which `read` takes.
     #[serde(skip)]
     pub functions: BTreeMap<Function, Sizing>,
     pub thumbnails: Thumbnails,
@@ -185,6 +190,7 @@ impl Default for Settings {
             env: String::new(),
             package: Package::Image,
             auth: Auth::ApiKey,
+            sign_in: SignIn::default(),
             allow_origin: "*".to_owned(),
             log_retention_days: 30,
             keep_deleted_days: 30,
@@ -245,6 +251,16 @@ fn state_bucket<'de, D: Deserializer<'de>>(value: D) -> Result<Option<StateBucke
 }
 
 impl Settings {
+    /// Whether everybody has images of their own.
+    pub fn has_users(&self) -> bool {
+        self.auth == Auth::Users
+    }
+
+    /// Whether the users are in a pool of the stack's own.
+    pub fn has_pool(&self) -> bool {
+        self.has_users() && self.sign_in.provider().is_none()
+    }
+
     /// How many functions that run at once are kept free for those of this stack.
     pub fn reserved(&self) -> i32 {
         self.functions.values().filter_map(|sizing| sizing.concurrency).sum()

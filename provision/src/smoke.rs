@@ -6,12 +6,14 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use contract::{Function, path};
+use keys::secret::Secret;
 use serde_json::json;
 
 use crate::aws::Aws;
 use crate::aws::http::{self, Answer};
 use crate::aws::lambda::{self, Call};
 use crate::outputs::Outputs;
+use crate::pass::Pass;
 use crate::stack::function::{SmokeTest, profile};
 use crate::stack::place::Names;
 
@@ -30,13 +32,23 @@ pub async fn test(
     aws: &Aws,
     names: &Names,
     outputs: &Outputs,
+    pass: &Pass,
     function: Function,
     key: &str,
 ) -> anyhow::Result<()> {
-    let api = Api { outputs };
+    let api = Api { outputs, pass };
     match profile(function).smoke_test {
         SmokeTest::Get { path, query } => {
             api.expect("GET", &format!("{path}?{query}"), &[], b"", &[200]).await.map(|_| ())
+        }
+        // A key that nobody has is refused, and asked about anew, since no answer to it is kept.
+        SmokeTest::Key { path, query } => {
+            let asked = format!("{path}?{query}");
+            api.expect("GET", &asked, &[], b"", &[200]).await?;
+            let wrong = format!("Bearer {}", Secret::draw().context("draw a key")?.text());
+            let stranger = Pass::default();
+            let api = Api { outputs, pass: &stranger };
+            api.expect("GET", &asked, &[("authorization", &wrong)], b"", &[401]).await.map(|_| ())
         }
         // An event about nothing succeeds in every function that has started well.
         SmokeTest::EmptyEvent => match lambda::call(aws, names, function, &json!({"Records": []})).await? {
@@ -66,6 +78,7 @@ fn below_the_stage(location: &str) -> &str {
 
 struct Api<'a> {
     outputs: &'a Outputs,
+    pass: &'a Pass,
 }
 
 impl Api<'_> {
@@ -79,8 +92,7 @@ impl Api<'_> {
     ) -> anyhow::Result<Answer> {
         let url = self.outputs.api_url.as_deref().context("the stack has no API")?;
         let url = format!("{url}{path}");
-        let key = self.outputs.api_key.as_deref().map(|key| ("x-api-key", key));
-        let headers: Vec<(&'static str, &str)> = headers.iter().copied().chain(key).collect();
+        let headers: Vec<(&'static str, &str)> = headers.iter().copied().chain(self.pass.headers()).collect();
         let mut last = String::new();
         for attempt in 0..TRIES {
             match http::send(method, &url, &headers, body).await {

@@ -9,8 +9,8 @@ use contract::Function;
 use serde_json::json;
 
 use function::{Profile, Trigger, profile};
-use id::Id;
-use place::{API_ID, Names, Place, ROLE_ID, STAGE};
+use id::{Id, Purpose};
+use place::{API_ID, CLIENT_ID, Names, POOL_ID, Place, ROLE_ID, STAGE};
 use resource::Resource;
 use resource::api::{ApiKey, Stage, UsagePlan};
 use resource::lambda::{Alias, Code, Configuration, ContainerImage, Lambda, OnTrial, Repository, Role};
@@ -26,6 +26,7 @@ pub mod resource;
 
 mod api;
 pub mod policy;
+mod sign_in;
 mod storage;
 pub mod watch;
 
@@ -36,18 +37,25 @@ pub type Stack = BTreeMap<Id, Resource>;
 pub fn desired(settings: &Settings, place: &Place, names: &Names, code: &BTreeMap<Function, Code>) -> Stack {
     let mut resources = vec![
         Resource::Bucket(storage::bucket(settings, place, names)),
-        Resource::Table(storage::table(names)),
+        Resource::Table(Purpose::Metadata, storage::table(names, Purpose::Metadata)),
         Resource::Queue(storage::queue(place, names)),
     ];
+    if settings.has_users() {
+        resources.push(Resource::Table(Purpose::Access, storage::table(names, Purpose::Access)));
+    }
+    if settings.has_pool() {
+        resources.push(Resource::UserPool(sign_in::user_pool(settings, names)));
+        resources.push(Resource::AppClient(sign_in::app_client(settings, place)));
+    }
     for (&function, code) in code {
         resources.extend(of_function(settings, place, names, function, code));
     }
     resources.extend(of_api(settings, place, names));
     if settings.alarms.enabled {
-        resources.push(Resource::Alarms(watch::alarms(&settings.alarms, names)));
+        resources.push(Resource::Alarms(watch::alarms(settings, names)));
     }
     if settings.dashboard {
-        resources.push(Resource::Dashboard(watch::dashboard(place, names)));
+        resources.push(Resource::Dashboard(watch::dashboard(settings, place, names)));
     }
     resources.into_iter().map(|resource| (resource.id(), resource)).collect()
 }
@@ -73,7 +81,7 @@ fn of_function(
         Resource::Repository(function, repository(place, names, function)),
         Resource::Function(function, lambda),
         Resource::Alias(function, alias),
-        Resource::Permission(function, policy::permission(place, names, function)),
+        Resource::Permission(function, policy::permission(settings, place, names, function)),
     ];
     if code.package == Package::Image {
         resources.push(Resource::Image(function, ContainerImage { digest: code.digest.clone() }));
@@ -130,6 +138,29 @@ pub fn know_roles(desired: &mut Stack, live: &Stack) {
     }
 }
 
+/// Fills in what AWS invented of the pool of users and of its client, where they are there.
+pub fn know_sign_in(desired: &mut Stack, live: &Stack) {
+    let (mut pool_id, mut client_id) = (None, None);
+    if let Some(Resource::UserPool(live)) = live.get(&Id::UserPool) {
+        pool_id.clone_from(&live.id);
+    }
+    if let Some(Resource::AppClient(live)) = live.get(&Id::AppClient) {
+        client_id.clone_from(&live.id);
+    }
+    for wanted in desired.values_mut() {
+        match wanted {
+            Resource::UserPool(pool) => pool.id.clone_from(&pool_id),
+            Resource::AppClient(client) => client.id.clone_from(&client_id),
+            Resource::Function(_, Lambda { configuration, .. })
+            | Resource::Alias(_, Alias { configuration, .. }) => {
+                configuration.fill_in(POOL_ID, pool_id.as_deref());
+                configuration.fill_in(CLIENT_ID, client_id.as_deref());
+            }
+            _ => (),
+        }
+    }
+}
+
 /// Somebody has stopped a function by hand, as Lambda's console does ("Throttle"): no call of it is let in. It is
 /// theirs to start it again, and not the next run's.
 pub fn keep_stopped(desired: &mut Stack, live: &Stack) {
@@ -159,25 +190,47 @@ fn repository(place: &Place, names: &Names, function: Function) -> Repository {
     Repository { tags: names.tags(), immutable_tags: true, scan_on_push: true, pull_policy, lifecycle }
 }
 
-fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function, code: &Code) -> Lambda {
-    let sizing = settings.functions[&function];
-    let mut environment = vec![
-        (contract::variable::BUCKET, names.bucket.clone()),
-        (contract::variable::TABLE, names.table()),
-        (contract::variable::ALLOW_ORIGIN, settings.allow_origin.clone()),
-        (contract::variable::MAX_PIXELS, settings.max_pixels.to_string()),
-        (contract::variable::MAX_UPLOAD_BYTES, settings.max_upload_bytes.to_string()),
-    ];
+/// What a function is told. The one that authorizes has to do with no image, and is told of none.
+fn environment(
+    settings: &Settings,
+    place: &Place,
+    names: &Names,
+    function: Function,
+) -> BTreeMap<&'static str, String> {
+    use contract::variable;
+    let mut environment = BTreeMap::new();
+    if settings.has_users() {
+        environment.insert(variable::AUTH, "users".to_owned());
+        environment.insert(variable::ACCESS_TABLE, names.table(Purpose::Access));
+    }
     let Profile { trigger, makes_thumbnails, .. } = profile(function);
+    if *trigger == Trigger::Authorization {
+        environment.extend(sign_in::variables(settings, place));
+        return environment;
+    }
+    environment.extend([
+        (variable::BUCKET, names.bucket.clone()),
+        (variable::TABLE, names.table(Purpose::Metadata)),
+        (variable::ALLOW_ORIGIN, settings.allow_origin.clone()),
+        (variable::MAX_PIXELS, settings.max_pixels.to_string()),
+        (variable::MAX_UPLOAD_BYTES, settings.max_upload_bytes.to_string()),
+    ]);
     if *makes_thumbnails {
         let Thumbnails { sizes, format, quality } = &settings.thumbnails;
         let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
         environment.extend([
-            (contract::variable::THUMBNAIL_SIZES, sizes.join(",")),
-            (contract::variable::THUMBNAIL_FORMAT, format.name().to_owned()),
-            (contract::variable::THUMBNAIL_QUALITY, quality.to_string()),
+            (variable::THUMBNAIL_SIZES, sizes.join(",")),
+            (variable::THUMBNAIL_FORMAT, format.name().to_owned()),
+            (variable::THUMBNAIL_QUALITY, quality.to_string()),
         ]);
     }
+    environment
+}
+
+fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function, code: &Code) -> Lambda {
+    let sizing = settings.functions[&function];
+    let environment = environment(settings, place, names, function);
+    let trigger = profile(function).trigger;
     let configuration = Configuration {
         code: code.clone(),
         role: policy::role_arn(place, names, function),
@@ -185,7 +238,7 @@ fn lambda(settings: &Settings, place: &Place, names: &Names, function: Function,
         memory: sizing.memory,
         timeout: sizing.timeout,
         tracing: settings.tracing,
-        dead_letters: (*trigger == Trigger::Objects).then(|| policy::queue_arn(place, names)),
+        dead_letters: (trigger == Trigger::Objects).then(|| policy::queue_arn(place, names)),
         environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
     Lambda { tags: names.tags(), concurrency: sizing.concurrency, configuration }

@@ -258,7 +258,7 @@ mod tests {
             partition: "aws".into(),
             account: "123456789012".into(),
             region: "eu-west-1".into(),
-            plain_http: false,
+            endpoint: None,
         }
     }
 

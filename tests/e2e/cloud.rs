@@ -13,9 +13,10 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
 }
 
-/// The names of the functions, each that of its crate and of its binary.
-pub fn functions() -> [&'static str; Function::ALL.len()] {
-    Function::ALL.map(Function::name)
+/// The names of the functions of a stack without sign-in, each that of its crate and of its binary.
+pub fn functions() -> [&'static str; Function::ALL.len() - 1] {
+    let without = Function::ALL.into_iter().filter(|function| *function != Function::Authorize);
+    without.map(Function::name).collect::<Vec<_>>().try_into().unwrap()
 }
 
 /// How many resources a stack has whose functions are zip files: six of each function, and eight that all share.
@@ -27,7 +28,7 @@ pub fn resources() -> usize {
 pub fn binaries() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let folder = this.ancestors().nth(2).unwrap().to_owned();
-    for name in functions().into_iter().chain(["provision"]) {
+    for name in Function::ALL.map(Function::name).into_iter().chain(["provision"]) {
         assert!(
             folder.join(name).is_file(),
             "{name} is not built in {}; run the tests by: make test",

@@ -35,5 +35,6 @@ mod sign_in;
 mod team;
 mod tidy;
 mod unsettled;
+mod users;
 mod watch;
 mod weather;

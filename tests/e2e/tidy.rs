@@ -92,7 +92,8 @@ fn one_aws_service_is_named_in_one_file_of_provision() {
             .filter(|_| !path.ends_with("src/aws.rs") && !path.ends_with("src/aws/failure.rs"))
         {
             let service: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-            let service = service.replace("cloudwatchlogs", "logs");
+            let service =
+                service.replace("cloudwatchlogs", "logs").replace("cognitoidentityprovider", "cognito");
             let own = home.is_some_and(|home| home.split(['/', '.']).next() == Some(&service));
             assert!(own, "{} names {service}", path.display());
         }
@@ -157,15 +158,20 @@ fn tests_are_left_out_and_what_a_file_takes_is_found() {
     assert_eq!(without_tests("a\n    #[cfg(test)]\n    b,\nc\n"), "a\nc\n");
 }
 
-/// `openapi.yaml` is indented by two: paths at two spaces, their methods at four.
+/// `openapi.yaml` is indented by two: paths at two spaces, their methods at four, and what these have at six.
 #[test]
-fn the_contract_and_openapi_have_the_same_routes() {
+fn the_contract_and_openapi_have_the_same_routes_and_scopes() {
     let text = std::fs::read_to_string(root().join("openapi.yaml")).unwrap();
     let paths = text.split("\npaths:\n").nth(1).unwrap();
     let lines = paths.lines().take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
     let methods = ["get", "put", "post", "delete", "patch"];
-    let (mut documented, mut path) = (Vec::new(), "");
+    let (mut documented, mut path): (Vec<String>, _) = (Vec::new(), "");
     for line in lines {
+        if let (Some(scope), Some(last)) =
+            (line.strip_prefix("      x-required-scope: "), documented.last_mut())
+        {
+            last.push_str(&format!(" {scope}"));
+        }
         let Some(key) = line.strip_suffix(':') else { continue };
         if key.starts_with("  /") {
             path = key.trim();
@@ -173,8 +179,8 @@ fn the_contract_and_openapi_have_the_same_routes() {
             documented.push(format!("{} {path}", key.trim().to_uppercase()));
         }
     }
-    let mut served: Vec<String> =
-        contract::ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let served = |route: &contract::Route| format!("{} {} {}", route.method, route.path, route.scope.name());
+    let mut served: Vec<String> = contract::ROUTES.iter().map(served).collect();
     documented.sort();
     served.sort();
     assert_eq!(documented, served);
@@ -187,6 +193,11 @@ fn every_call_that_changes_something_is_in_the_table() {
     let verbs = [
         "abort",
         "add",
+        "admin_create",
+        "admin_delete",
+        "admin_disable",
+        "admin_set",
+        "admin_user",
         "batch_delete",
         "complete",
         "create",
@@ -197,6 +208,7 @@ fn every_call_that_changes_something_is_in_the_table() {
         "put",
         "remove",
         "set_repository",
+        "set_user_pool",
         "tag",
         "untag",
         "update",

@@ -67,9 +67,67 @@ def resources(stack):
     for call in ("get_rest_apis", "get_api_keys", "get_usage_plans"):
         found += [f"{call} {item['name']}" for item in everything(("apigateway", call), "items")]
     found += [f"alarm {item['AlarmName']}" for item in everything(("cloudwatch", "describe_alarms"), "MetricAlarms")]
+    found += [f"user pool {item['Name']}" for item in user_pools()]
     dashboards = everything(("cloudwatch", "list_dashboards"), "DashboardEntries")
     found += [f"dashboard {item['DashboardName']}" for item in dashboards]
     return sorted(name for name in found if stack in name)
+
+
+def user_pools():
+    return client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
+
+
+def sign_in(stack):
+    """The pool of users of the stack, with its domain, its client and its style."""
+    cognito = client("cognito-idp")
+    pool = next((pool["Id"] for pool in user_pools() if pool["Name"] == stack), None)
+    if pool is None:
+        return None
+    described = cognito.describe_user_pool(UserPoolId=pool)["UserPool"]
+    found = cognito.list_user_pool_clients(UserPoolId=pool, MaxResults=60)["UserPoolClients"]
+    at = [{"UserPoolId": pool, "ClientId": one["ClientId"]} for one in found]
+    clients = [cognito.describe_user_pool_client(**one)["UserPoolClient"] for one in at]
+    styles = []
+    for one in at:
+        with contextlib.suppress(cognito.exceptions.ResourceNotFoundException):
+            styles.append(cognito.describe_managed_login_branding_by_client(**one)["ManagedLoginBranding"])
+    domain = described.get("Domain")
+    if domain:
+        domain = cognito.describe_user_pool_domain(Domain=domain)["DomainDescription"]
+    return {"pool": described, "domain": domain, "clients": clients, "styles": len(styles)}
+
+
+def unsettle(stack):
+    """Changes what is ours of the sign-in, and sets what is somebody else's."""
+    cognito, gateway, seen = client("cognito-idp"), client("apigateway"), sign_in(stack)
+    pool, one = seen["pool"]["Id"], seen["clients"][0]
+    cognito.update_user_pool(
+        UserPoolId=pool,
+        EmailVerificationSubject="theirs",
+        EmailVerificationMessage="the code is {####}",
+        Policies={"PasswordPolicy": {"MinimumLength": 16}},
+        UserPoolTags={**seen["pool"]["UserPoolTags"], "theirs": "kept"},
+        AutoVerifiedAttributes=["email"],
+    )
+    cognito.update_user_pool_client(
+        UserPoolId=pool,
+        ClientId=one["ClientId"],
+        ReadAttributes=["email"],
+        CallbackURLs=["https://theirs.example/"],
+        LogoutURLs=["https://theirs.example/"],
+        SupportedIdentityProviders=["COGNITO"],
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+    )
+    style = cognito.describe_managed_login_branding_by_client(UserPoolId=pool, ClientId=one["ClientId"])
+    style = style["ManagedLoginBranding"]["ManagedLoginBrandingId"]
+    cognito.delete_managed_login_branding(UserPoolId=pool, ManagedLoginBrandingId=style)
+    cognito.delete_user_pool_domain(UserPoolId=pool, Domain=seen["pool"]["Domain"])
+    api = next(api["id"] for api in everything(("apigateway", "get_rest_apis"), "items") if api["name"] == stack)
+    asked = gateway.get_authorizers(restApiId=api)["items"][0]["id"]
+    patches = [{"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "3600"}]
+    gateway.update_authorizer(restApiId=api, authorizerId=asked, patchOperations=patches)
 
 
 def census(stack):
@@ -81,6 +139,7 @@ def census(stack):
             continue
         gateway, at = client("apigateway"), {"restApiId": api["id"]}
         found += [f"stage {stage['stageName']}" for stage in gateway.get_stages(**at)["item"]]
+        found += [f"authorizer {one['name']}" for one in gateway.get_authorizers(**at).get("items", [])]
         found += ["deployment" for _ in everything(("apigateway", "get_deployments"), "items", **at)]
         for resource in everything(("apigateway", "get_resources"), "items", **at, embed=["methods"]):
             found += [f"{verb} {resource['path']}" for verb in resource.get("resourceMethods", {"no method": {}})]
@@ -94,6 +153,10 @@ def census(stack):
             found += [f"{name} {statement['Sid']}" for statement in policy["Statement"]]
         with contextlib.suppress(client("ecr").exceptions.RepositoryNotFoundException):
             found += [f"{name} image" for _ in everything(("ecr", "describe_images"), "imageDetails", repositoryName=name)]
+    pool = sign_in(stack)
+    if pool:
+        found += [f"domain of version {(pool['domain'] or {}).get('ManagedLoginVersion')}", f"styles: {pool['styles']}"]
+        found += [f"client {one['ClientName']}" for one in pool["clients"]]
     for bucket in (name for name in names if name.startswith(f"{stack}-images-")):
         found += [f"notification {item['Id']}" for item in events.notifications(bucket).get("LambdaFunctionConfigurations", [])]
     return sorted(found)
@@ -515,7 +578,7 @@ def theirs(stack, bucket):
 
 COMMANDS = {"object": object_, **{f.__name__: f for f in (objects, record, resources, changes, security, function, image)}}
 COMMANDS |= {f.__name__: f for f in (alias, add_alias, images, layers, widen, pull_policy, api_key, role_session, allow_call, share, drop_alarms, retag)}
-COMMANDS |= {f.__name__: f for f in (drift, theirs, census, drop_buckets, records, empty, meddle, tags, foreign, user)}
+COMMANDS |= {f.__name__: f for f in (drift, theirs, census, sign_in, unsettle, drop_buckets, records, empty, meddle, tags, foreign, user)}
 COMMANDS |= {f.__name__: f for f in (versioned_bucket, write, rules, session, log_lines, plain_http, expose)}
 COMMANDS |= watch.COMMANDS | damage.COMMANDS | events.COMMANDS
 

@@ -94,15 +94,19 @@ impl Answers {
             detail: String,
             #[serde(skip_serializing_if = "Option::is_none")]
             field: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            scope: Option<&'a str>,
         }
-        let field = match reject {
-            Reject::Refused { field, .. } => field.as_deref(),
-            Reject::NotAllowed { .. } | Reject::Busy(_) | Reject::Internal(_) => None,
+        let (field, scope) = match reject {
+            Reject::Refused { field, .. } => (field.as_deref(), None),
+            Reject::LacksScope { needed } => (None, Some(needed.name())),
+            Reject::NotAllowed { .. } | Reject::Busy(_) | Reject::Internal(_) => (None, None),
         };
         let problem = reject.problem();
         let (status, kind, title) = problem.parts();
         let r#type = format!("urn:cloudpix:problem:{kind}");
-        let body = Body { r#type, title, status: status.as_u16(), detail: reject.to_string(), field };
+        let detail = reject.to_string();
+        let body = Body { r#type, title, status: status.as_u16(), detail, field, scope };
         let mut answer = self.answer(status, "application/problem+json", &body);
         match reject {
             Reject::Busy(_) => {
@@ -111,7 +115,7 @@ impl Answers {
             Reject::NotAllowed { allow } => {
                 answer.headers.extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
             }
-            Reject::Refused { .. } | Reject::Internal(_) => (),
+            Reject::Refused { .. } | Reject::LacksScope { .. } | Reject::Internal(_) => (),
         }
         Answer { problem: Some(kind), ..answer }
     }
@@ -140,6 +144,7 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
+    use contract::Scope;
 
     use super::*;
     use crate::reject::Problem;
@@ -171,6 +176,11 @@ mod tests {
             r#"{"type":"urn:cloudpix:problem:method-not-allowed","title":"Method Not Allowed","status":405,"detail":"use POST"}"#,
         );
         assert_eq!(answer.headers["allow"], "POST");
+        check(
+            &Reject::LacksScope { needed: Scope::Delete },
+            403,
+            r#"{"type":"urn:cloudpix:problem:forbidden","title":"Forbidden","status":403,"detail":"this needs the scope delete, which the key was not made for","scope":"delete"}"#,
+        );
     }
 
     #[test]

@@ -6,9 +6,11 @@ use std::borrow::Cow;
 
 use catalog::failure::Failure;
 use catalog::index::claim::BadKey;
+use contract::Scope;
 use http::StatusCode;
 use image::file_name::BadName;
 use image::picture::Unfit;
+use keys::name::BadKeyName;
 
 /// The header that carries an idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -19,6 +21,9 @@ pub enum Reject {
     /// The client's mistake; `detail` is for the client's eyes.
     #[error("{detail}")]
     Refused { problem: Problem, field: Option<Cow<'static, str>>, detail: String },
+    /// The caller is known and may not do this.
+    #[error("this needs the scope {}, which the key was not made for", .needed.name())]
+    LacksScope { needed: Scope },
     /// The path has other methods than the request's.
     #[error("use {allow}")]
     NotAllowed { allow: String },
@@ -34,6 +39,8 @@ pub enum Reject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     BadRequest,
+    Unauthorized,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     Conflict,
@@ -49,6 +56,8 @@ impl Problem {
     pub(crate) const fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Problem::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "Bad Request"),
+            Problem::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Problem::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Problem::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not Found"),
             Problem::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method Not Allowed")
@@ -92,6 +101,12 @@ impl From<BadName> for Reject {
     }
 }
 
+impl From<BadKeyName> for Reject {
+    fn from(bad: BadKeyName) -> Reject {
+        Reject::invalid("name", bad.to_string())
+    }
+}
+
 impl From<Unfit> for Reject {
     fn from(unfit: Unfit) -> Reject {
         let problem = match unfit {
@@ -130,6 +145,7 @@ impl Reject {
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Reject::Refused { problem, .. } => *problem,
+            Reject::LacksScope { .. } => Problem::Forbidden,
             Reject::NotAllowed { .. } => Problem::MethodNotAllowed,
             Reject::Busy(_) => Problem::Unavailable,
             Reject::Internal(_) => Problem::Internal,

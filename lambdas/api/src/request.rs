@@ -29,6 +29,10 @@ pub struct Matched {
     pub query: Pairs,
 }
 
+/// What an authorizer told API Gateway of a request's sender, as texts by name.
+#[derive(Clone, Debug, Default)]
+pub struct Authorized(pub Pairs);
+
 pub type Pairs = Vec<(String, String)>;
 
 /// What routes ask of a request, beside what `http` tells.
@@ -42,6 +46,9 @@ pub trait RequestExt {
 
     /// The text of a header; case does not matter in its name.
     fn header(&self, name: &str) -> Option<&str>;
+
+    /// What the authorizer says of the sender under a name.
+    fn authorized(&self, name: &str) -> Option<&str>;
 
     /// What stands in the path for a parameter of the route.
     fn path_parameter(&self, name: &str) -> Option<&str>;
@@ -65,6 +72,10 @@ impl<B> RequestExt for http::Request<B> {
     fn header(&self, name: &str) -> Option<&str> {
         // Not `to_str`, which takes ASCII only: a file name may be sent as it is.
         self.headers().get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+    }
+
+    fn authorized(&self, name: &str) -> Option<&str> {
+        self.extensions().get::<Authorized>().and_then(|authorized| find(&authorized.0, name))
     }
 
     fn path_parameter(&self, name: &str) -> Option<&str> {

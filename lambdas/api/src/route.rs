@@ -1,18 +1,28 @@
 //! The routes that there are, as `contract` lists them.
 
-use contract::ROUTES;
+use contract::{Auth, ROUTES, Route};
 use http::Request;
 
+use crate::caller::Caller;
 use crate::reject::{Problem, Reject};
 use crate::request::RequestExt;
 
 /// `POST /upload`, of routes that exist; whatever else a caller makes up is not for logs.
 pub fn name<B>(request: &Request<B>) -> Option<String> {
+    find(request).map(|Route { method, path, .. }| format!("{method} {path}"))
+}
+
+/// Who sends a request, if they may do what its route does.
+pub fn admit<B>(request: &Request<B>, auth: Auth) -> Result<Caller, Reject> {
+    let route = find(request).ok_or_else(|| refuse(request))?;
+    let caller = Caller::of(request, auth)?;
+    caller.check(route.scope)?;
+    Ok(caller)
+}
+
+fn find<B>(request: &Request<B>) -> Option<&'static Route> {
     let (method, path) = (request.method().as_str(), request.resource());
-    ROUTES
-        .iter()
-        .any(|route| route.method == method && route.path == path)
-        .then(|| format!("{method} {path}"))
+    ROUTES.iter().find(|route| route.method == method && route.path == path)
 }
 
 /// Why a function refuses a request that is on none of its routes: there is nothing at its path, or not by

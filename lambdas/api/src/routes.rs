@@ -3,7 +3,12 @@
 
 pub mod delete;
 mod find;
+mod json;
+pub mod keys;
 pub mod list;
 pub mod show;
 pub mod thumbnail;
 pub mod upload;
+
+#[cfg(test)]
+mod tests;

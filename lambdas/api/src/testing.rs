@@ -1,12 +1,14 @@
 //! For tests of routes and functions: a service over a scripted AWS, events that API Gateway would send and many
 //! that it never would, and what every answer must keep to.
 
+use catalog::access::Access;
 use catalog::aws::Aws;
 use catalog::index::Index;
 use catalog::log::Line;
 use catalog::store::Store;
+use catalog::testing::keyring;
 use catalog::testing::world::World;
-use contract::{Function, ROUTES, Route, path};
+use contract::{Auth, Function, ROUTES, Route, path};
 use http::HeaderValue;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -14,40 +16,48 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Answers};
+use crate::caller::Caller;
 use crate::gateway::event;
 use crate::reject::Reject;
 use crate::request::{Request, RequestExt};
 use crate::route;
 use crate::routes::delete::delete;
+use crate::routes::keys;
 use crate::routes::list::list;
 use crate::routes::show::show;
 use crate::routes::thumbnail::thumbnail;
 use crate::routes::upload::upload;
 use crate::service::{Limits, Service};
 
-/// A service with small limits. Browsers on `allow_origin` may read its answers.
+/// A service with small limits, where nobody signs in. Browsers on `allow_origin` may read its answers.
 pub fn service(aws: &Aws, allow_origin: &str) -> Service {
     Service {
         store: Store::new(aws, "pictures"),
         index: Index::new(aws, "records"),
+        access: Some(Access::new(aws, keyring::TABLE)),
         answers: Answers::new(allow_origin).unwrap_or_else(|error| panic!("{error}")),
         limits: Limits { max_pixels: 100, max_upload_bytes: 1000 },
+        auth: Auth::ApiKey,
     }
 }
 
 /// Every route, as if one function served them all.
 pub async fn any_route(
     service: &Service,
+    caller: &Caller,
     request: Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Answer, Reject> {
     match (request.method().as_str(), request.resource()) {
-        ("POST", path::UPLOAD) => upload(service, request, line, now).await,
-        ("DELETE", path::IMAGE) => delete(service, request, line, now).await,
-        ("GET", path::LIST) => list(service, request, line, now).await,
-        ("GET", path::IMAGE) => show(service, request, line, now).await,
-        ("GET", path::THUMBNAIL) => thumbnail(service, request, line, now).await,
+        ("POST", path::UPLOAD) => upload(service, caller, request, line, now).await,
+        ("DELETE", path::IMAGE) => delete(service, caller, request, line, now).await,
+        ("GET", path::LIST) => list(service, caller, request, line, now).await,
+        ("GET", path::IMAGE) => show(service, caller, request, line, now).await,
+        ("GET", path::THUMBNAIL) => thumbnail(service, caller, request, line, now).await,
+        ("POST", path::KEYS) => keys::make::make(service, caller, request, line, now).await,
+        ("GET", path::KEYS) => keys::list::list(service, caller, request, line, now).await,
+        ("DELETE", path::KEY) => keys::revoke::revoke(service, caller, request, line, now).await,
         _ => Err(route::refuse(&request)),
     }
 }
@@ -87,7 +97,10 @@ fn changed() -> impl Strategy<Value = Value> {
             "headers": { "Content-Type": "application/json", "Idempotency-Key": "a" },
             "pathParameters": { "imageId": "019aaf2c-0000-7000-8000-000000000001" },
             "queryStringParameters": null,
-            "requestContext": { "path": "/v1/upload" },
+            "requestContext": {
+                "path": "/v1/upload",
+                "authorizer": { "owner": "7", "by": "user", "scopes": "read write delete keys" },
+            },
             "body": "{\"fileName\":\"a\",\"contentType\":\"image/gif\",\"size\":1}",
             "isBase64Encoded": false,
         });
@@ -111,10 +124,15 @@ const FIELDS: &[&str] = &[
     "/multiValueHeaders",
     "/pathParameters",
     "/pathParameters/imageId",
+    "/pathParameters/keyId",
     "/queryStringParameters",
     "/multiValueQueryStringParameters",
     "/requestContext",
     "/requestContext/path",
+    "/requestContext/authorizer",
+    "/requestContext/authorizer/owner",
+    "/requestContext/authorizer/by",
+    "/requestContext/authorizer/scopes",
     "/body",
     "/isBase64Encoded",
 ];
@@ -124,6 +142,8 @@ fn values() -> Vec<Value> {
     let fields = [
         r#"{"fileName":"a","data":"R0lGODlhAQABAIAAAAAAAA=="}"#,
         r#"{"fileName":"\ud800","data":"data:image/png;base64,\/\/8="}"#,
+        r#"{"name":"a","scopes":["read"],"expiresInDays":1}"#,
+        r#"{"name":"\u0000","scopes":["keys",{}],"expiresInDays":1e99}"#,
         r#"{"fileName":[],"data":{},"size":-1,"sha256":"?"}"#,
         "R0lGODlhAQABAIAAAAAAAA==",
         "image/gif",
@@ -161,7 +181,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// Serves one event by the routes of a function, as Lambda would.
 pub fn serve(
     service: &Service,
-    route: &impl AsyncFn(&Service, Request, &Line, Timestamp) -> Result<Answer, Reject>,
+    route: &impl AsyncFn(&Service, &Caller, Request, &Line, Timestamp) -> Result<Answer, Reject>,
     event: Vec<u8>,
 ) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -175,7 +195,7 @@ pub fn serve(
 #[track_caller]
 pub fn check_routes(
     function: Function,
-    route: &impl AsyncFn(&Service, Request, &Line, Timestamp) -> Result<Answer, Reject>,
+    route: &impl AsyncFn(&Service, &Caller, Request, &Line, Timestamp) -> Result<Answer, Reject>,
 ) {
     let service = service(&World::default().aws(), "*");
     let ask = |method: &str, path: &str| {
@@ -183,7 +203,7 @@ pub fn check_routes(
         let answer = serve(&service, route, event.to_string().into_bytes());
         (answer.status.as_u16(), answer.headers.get("allow").cloned())
     };
-    for Route { method, path, function: served_by } in ROUTES {
+    for Route { method, path, function: served_by, .. } in ROUTES {
         let (status, allow) = ask(method, path);
         assert_eq!(status != 405, served_by == function, "{method} {path}");
         let named =

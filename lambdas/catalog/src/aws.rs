@@ -21,7 +21,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::environment::Environment;
+use crate::environment::AwsEnvironment;
 use crate::failure::Failure;
 
 /// The image of a function holds one binary and no certificates, so the roots of Amazon Trust
@@ -41,23 +41,12 @@ pub struct Aws {
 }
 
 impl Aws {
-    pub fn new(environment: &Environment) -> anyhow::Result<Aws> {
-        let trusted = match &environment.ca_bundle {
-            None => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
-            Some(path) => {
-                trust(&std::fs::read_to_string(path).with_context(|| format!("read AWS_CA_BUNDLE {path}"))?)?
-            }
-        };
-        let tls = TlsContext::builder().with_trust_store(trusted).build().context("set up TLS")?;
-        let client =
-            Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https();
-        // Asked to validate itself, the client would decode all roots once more, for a connector that it drops.
-        let http = http_client_fn(move |settings, components| client.http_connector(settings, components));
+    pub fn new(environment: &AwsEnvironment) -> anyhow::Result<Aws> {
         Ok(Aws {
             region: environment.region.clone(),
             credentials: environment.credentials.clone(),
             endpoint: environment.endpoint.clone(),
-            http,
+            http: https(environment, AMAZON_ROOTS)?,
         })
     }
 
@@ -78,6 +67,21 @@ impl Aws {
             .operation_timeout(operation)
             .build()
     }
+}
+
+/// Makes an HTTPS client that trusts these roots, in PEM, unless the environment names others.
+pub fn https(environment: &AwsEnvironment, roots: &str) -> anyhow::Result<SharedHttpClient> {
+    let trusted = match &environment.ca_bundle {
+        None => TrustStore::empty().with_pem_certificate(roots),
+        Some(path) => {
+            trust(&std::fs::read_to_string(path).with_context(|| format!("read AWS_CA_BUNDLE {path}"))?)?
+        }
+    };
+    let tls = TlsContext::builder().with_trust_store(trusted).build().context("set up TLS")?;
+    let client =
+        Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https();
+    // Asked to validate itself, the client would decode all roots once more, for a connector that it drops.
+    Ok(http_client_fn(move |settings, components| client.http_connector(settings, components)))
 }
 
 /// Takes the certificates that TLS can use. The HTTPS client would panic on any other, and bundles

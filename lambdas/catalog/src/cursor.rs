@@ -1,7 +1,7 @@
 //! Where a walk over the pages of a listing stands, in one opaque word. It holds a position and a
 //! checksum over it and the question asked, so a cut or changed word, or one of another listing, is
 //! noticed. The checksum is no secret: whoever makes up a cursor only starts elsewhere in a listing
-//! that is open to them anyway.
+//! that is open to them anyway. Whose listing it is, no cursor says.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -48,6 +48,8 @@ fn checksum(listing: &Listing, body: &[u8]) -> [u8; CHECKSUM_LENGTH] {
 
 #[cfg(test)]
 mod tests {
+    use image::owner::Owner;
+
     use super::*;
     use crate::listing::{Order, Scope};
 
@@ -62,10 +64,23 @@ mod tests {
             Scope::Range { from: None, to: early },
             Scope::Range { from: early, to: late },
         ];
-        let both = |scope: Scope| {
-            [Order::NewestFirst, Order::OldestFirst].map(|order| Listing { scope: scope.clone(), order })
-        };
-        scopes.into_iter().flat_map(both).collect()
+        let mut listings = Vec::new();
+        for scope in scopes {
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                for owner in [Owner::public(), image::testing::alice()] {
+                    listings.push(Listing { owner, scope: scope.clone(), order });
+                }
+            }
+        }
+        listings
+    }
+
+    /// This one was made before images had owners.
+    #[test]
+    fn a_cursor_of_before_is_still_understood() {
+        let scope = Scope::Day(jiff::civil::date(2026, 11, 23));
+        let listing = Listing { owner: Owner::public(), scope, order: Order::NewestFirst };
+        assert_eq!(encode(&listing, position()), "AQAAAaIGlDhlAZoAAAAAAAAAAAAAAAAAADSIO4w-TTy-Db0_-Q");
     }
 
     fn position() -> Position {

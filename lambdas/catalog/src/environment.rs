@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use aws_credential_types::Credentials;
 use contract::limits::{DEFAULT_MAX_PIXELS, DEFAULT_MAX_UPLOAD_BYTES, LARGEST_PUT};
-use contract::variable;
+use contract::{Auth, variable};
 
 /// Lambda sets these, and the runtime panics without them; we would rather say so.
 const RUNTIME_VARIABLES: [&str; 4] = [
@@ -14,13 +14,23 @@ const RUNTIME_VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
 ];
 
+/// What functions that serve or make images are told.
 #[derive(Clone, Debug)]
 pub struct Environment {
     pub bucket: String,
     pub table: String,
+    /// The table of keys and users, where people sign in.
+    pub access_table: Option<String>,
     pub allow_origin: String,
+    pub auth: Auth,
     pub max_pixels: u64,
     pub max_upload_bytes: u64,
+    pub aws: AwsEnvironment,
+}
+
+/// What every function is told: how to reach AWS.
+#[derive(Clone, Debug)]
+pub struct AwsEnvironment {
     pub region: String,
     pub credentials: Credentials,
     /// Another place than AWS itself, such as an emulator.
@@ -29,9 +39,39 @@ pub struct Environment {
     pub ca_bundle: Option<String>,
 }
 
+/// What a variable of this process holds. Empty counts as unset.
+pub fn value_of(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl AwsEnvironment {
+    pub fn read() -> anyhow::Result<AwsEnvironment> {
+        AwsEnvironment::parse(value_of)
+    }
+
+    fn parse(lookup: impl Fn(&str) -> Option<String>) -> anyhow::Result<AwsEnvironment> {
+        let optional = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let required = |name: &str| optional(name).with_context(|| format!("{name} is not set"));
+        let environment = AwsEnvironment {
+            region: required("AWS_REGION")?,
+            credentials: Credentials::new(
+                required("AWS_ACCESS_KEY_ID")?,
+                required("AWS_SECRET_ACCESS_KEY")?,
+                optional("AWS_SESSION_TOKEN"),
+                None,
+                "environment",
+            ),
+            endpoint: optional("AWS_ENDPOINT_URL"),
+            ca_bundle: optional("AWS_CA_BUNDLE"),
+        };
+        RUNTIME_VARIABLES.iter().try_for_each(|name| required(name).map(drop))?;
+        Ok(environment)
+    }
+}
+
 impl Environment {
     pub fn read() -> anyhow::Result<Environment> {
-        Environment::parse(|name| std::env::var(name).ok())
+        Environment::parse(value_of)
     }
 
     fn parse(lookup: impl Fn(&str) -> Option<String>) -> anyhow::Result<Environment> {
@@ -48,25 +88,24 @@ impl Environment {
         if max_upload_bytes > LARGEST_PUT {
             bail!("{} is more than S3 takes in one PUT: {LARGEST_PUT}", variable::MAX_UPLOAD_BYTES);
         }
-        let environment = Environment {
+        // A stack whose settings are older than sign-in sets none, and has one owner.
+        let auth = optional(variable::AUTH).unwrap_or_else(|| Auth::ApiKey.name().to_owned());
+        let auth = Auth::named(&auth)
+            .with_context(|| format!("{} is not users, api-key or none: {auth}", variable::AUTH))?;
+        let access_table = match auth {
+            Auth::Users => Some(required(variable::ACCESS_TABLE)?),
+            Auth::ApiKey | Auth::None => None,
+        };
+        Ok(Environment {
             bucket: required(variable::BUCKET)?,
             table: required(variable::TABLE)?,
+            access_table,
             allow_origin: optional(variable::ALLOW_ORIGIN).unwrap_or_else(|| "*".to_owned()),
+            auth,
             max_pixels: number(variable::MAX_PIXELS, DEFAULT_MAX_PIXELS)?,
             max_upload_bytes,
-            region: required("AWS_REGION")?,
-            credentials: Credentials::new(
-                required("AWS_ACCESS_KEY_ID")?,
-                required("AWS_SECRET_ACCESS_KEY")?,
-                optional("AWS_SESSION_TOKEN"),
-                None,
-                "environment",
-            ),
-            endpoint: optional("AWS_ENDPOINT_URL"),
-            ca_bundle: optional("AWS_CA_BUNDLE"),
-        };
-        RUNTIME_VARIABLES.iter().try_for_each(|name| required(name).map(drop))?;
-        Ok(environment)
+            aws: AwsEnvironment::parse(&lookup)?,
+        })
     }
 }
 
@@ -100,8 +139,10 @@ mod tests {
         assert_eq!(environment.max_pixels, 100_000_000);
         assert_eq!(environment.max_upload_bytes, 104_857_600);
         assert_eq!(environment.allow_origin, "*");
-        assert_eq!(environment.endpoint, None);
-        assert_eq!(environment.credentials.session_token(), Some("token"));
+        assert_eq!(environment.auth, Auth::ApiKey);
+        assert_eq!(environment.access_table, None);
+        assert_eq!(environment.aws.endpoint, None);
+        assert_eq!(environment.aws.credentials.session_token(), Some("token"));
     }
 
     #[test]
@@ -110,6 +151,31 @@ mod tests {
             let error = with(&[(name, "")]).unwrap_err();
             assert_eq!(error.to_string(), format!("{name} is not set"));
         }
+    }
+
+    /// Nothing is guessed of who may call: one that is mistyped must not open what should be closed.
+    #[test]
+    fn who_may_call_is_one_of_three() {
+        for auth in Auth::ALL {
+            let variables = [("CLOUDPIX_AUTH", auth.name()), ("CLOUDPIX_ACCESS_TABLE", "access")];
+            let environment = with(&variables).unwrap();
+            assert_eq!(environment.auth, auth);
+            assert_eq!(environment.access_table.is_some(), auth == Auth::Users);
+        }
+        let error = with(&[("CLOUDPIX_AUTH", "users")]).unwrap_err();
+        assert_eq!(error.to_string(), "CLOUDPIX_ACCESS_TABLE is not set");
+        for text in ["user", "Users", "users ", "public"] {
+            let error = with(&[("CLOUDPIX_AUTH", text)]).unwrap_err();
+            assert_eq!(error.to_string(), format!("CLOUDPIX_AUTH is not users, api-key or none: {text}"));
+        }
+    }
+
+    #[test]
+    fn a_function_that_has_to_do_with_no_image_needs_no_place_of_images() {
+        let only_aws = |name: &str| COMPLETE.iter().find(|(key, _)| *key == name && key.starts_with("AWS_"));
+        let find = |name: &str| only_aws(name).map(|(_, value)| (*value).to_owned());
+        assert_eq!(AwsEnvironment::parse(find).unwrap().region, "ap-northeast-1");
+        assert_eq!(Environment::parse(find).unwrap_err().to_string(), "CLOUDPIX_BUCKET is not set");
     }
 
     #[test]

@@ -2,17 +2,16 @@
 //! to one when its object is there, `page` reads them by the page, and `claim` has the claims of idempotency
 //! keys, which lie in the same table.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use contract::{DELETING_OWNER, attribute};
-use image::item::{self, Value};
+use image::item::{self, FORMER_OWNER};
+use image::owner::Owner;
 use image::position::Position;
 use image::record::Record;
 use image::status::Status;
@@ -21,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::aws::{self, Aws, WARM_TIME};
+use crate::dynamodb::{self, ATTEMPT, Item, OPERATION, seconds, text};
 use crate::failure::Failure;
 use crate::listing::{Listing, Order, Scope};
 
@@ -28,15 +28,10 @@ mod arrival;
 pub mod claim;
 pub mod page;
 
-const ATTEMPT: Duration = Duration::from_millis(1200);
-const OPERATION: Duration = Duration::from_secs(2);
-
 /// How long an idempotency key is remembered.
 const CLAIM_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// How long a deleted image's record stays: longer than any claim that was made before it.
 const TOMBSTONE_LIFE: SignedDuration = CLAIM_LIFE.saturating_add(SignedDuration::from_hours(1));
-
-type Item = HashMap<String, AttributeValue>;
 
 #[derive(Clone, Debug)]
 pub struct Index {
@@ -51,17 +46,7 @@ impl Index {
 
     /// `attempt` and `operation` bound one try of a call and all of them.
     pub fn with_times(aws: &Aws, table: &str, attempt: Duration, operation: Duration) -> Index {
-        let mut config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(aws.region.clone()))
-            .credentials_provider(aws.credentials.clone())
-            .http_client(aws.http.clone())
-            .retry_config(Aws::retries())
-            .timeout_config(Aws::timeouts(attempt, operation));
-        if let Some(endpoint) = &aws.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        Index { client: Client::from_conf(config.build()), table: table.to_owned() }
+        Index { client: dynamodb::client(aws, attempt, operation), table: table.to_owned() }
     }
 
     /// Writes the record of a new image, and returns the other one that was there already, if any.
@@ -94,30 +79,44 @@ impl Index {
         got.item().map(|item| read(image_id, Some(item))).transpose()
     }
 
-    /// Takes an image that clients can see, or one whose deletion broke off, out of every listing and
-    /// every answer, and returns its record. Until that is buried, `OwnerIndex` has it under an owner of
+    /// Takes an image of this owner that clients can see, or one whose deletion broke off, out of every listing
+    /// and every answer, and returns its record. Until that is buried, `OwnerIndex` has it under an owner of
     /// its own, where `provision` finds it.
-    pub async fn hide(&self, image_id: Uuid, now: Timestamp) -> Result<Option<Record>, Failure> {
+    pub async fn hide(
+        &self,
+        image_id: Uuid,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Result<Option<Record>, Failure> {
+        let mut is_owned = "#owner = :owner OR #former = :owner".to_owned();
+        if owner.is_public() {
+            // Records of before name no owner while they are not ready, and none that they had once they are hidden.
+            is_owned += " OR (attribute_not_exists(#former) \
+                         AND (attribute_not_exists(#owner) OR #owner = :nobody))";
+        }
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key(attribute::IMAGE_ID, key(image_id))
             .update_expression(
-                "SET #status = :deleting, #owner = :nobody, #order = :order REMOVE #date, #expires",
+                "SET #status = :deleting, #owner = :nobody, #former = :owner, #order = :order \
+                 REMOVE #date, #expires",
             )
-            .condition_expression(
+            .condition_expression(format!(
                 "attribute_exists(#id) AND #status <> :deleted \
-                 AND (attribute_not_exists(#expires) OR #expires > :now)",
-            )
+                 AND (attribute_not_exists(#expires) OR #expires > :now) AND ({is_owned})",
+            ))
             .expression_attribute_names("#id", attribute::IMAGE_ID)
             .expression_attribute_names("#status", attribute::IMAGE_STATUS)
             .expression_attribute_names("#date", attribute::UPLOAD_DATE)
             .expression_attribute_names("#order", attribute::UPLOAD_ORDER)
             .expression_attribute_names("#owner", attribute::OWNER)
+            .expression_attribute_names("#former", FORMER_OWNER)
             .expression_attribute_names("#expires", attribute::EXPIRES_AT)
             .expression_attribute_values(":deleting", status(&Status::Deleting))
             .expression_attribute_values(":deleted", status(&buried(now)))
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .expression_attribute_values(":nobody", AttributeValue::S(DELETING_OWNER.to_owned()))
             .expression_attribute_values(":order", position(image_id, now))
             .expression_attribute_values(":now", seconds(now))
@@ -170,21 +169,15 @@ impl Index {
 
     /// Opens the connection that the first listing would wait for.
     pub async fn warm_for_listing(&self) {
-        let listing = Listing { scope: Scope::Day(Date::ZERO), order: Order::NewestFirst };
+        let scope = Scope::Day(Date::ZERO);
+        let listing = Listing { owner: Owner::public(), scope, order: Order::NewestFirst };
         tokio::time::timeout(WARM_TIME, self.query(&listing, None, 1, None)).await.ok();
     }
 }
 
 /// The record as an item of the table.
 pub fn to_item(record: &Record) -> Item {
-    item::attributes(record).into_iter().map(|(name, content)| (name.to_owned(), value(content))).collect()
-}
-
-fn value(value: Value) -> AttributeValue {
-    match value {
-        Value::Text(text) => AttributeValue::S(text),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-    }
+    dynamodb::item(item::attributes(record))
 }
 
 fn read(image_id: Uuid, item: Option<&Item>) -> Result<Record, Failure> {
@@ -196,20 +189,8 @@ fn from_item(item: &Item) -> anyhow::Result<Record> {
     item::read(|name| text(item, name))
 }
 
-/// An attribute's text or number, as text.
-fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    match item.get(name)? {
-        AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
-        _ => None,
-    }
-}
-
 fn key(image_id: Uuid) -> AttributeValue {
     AttributeValue::S(image_id.to_string())
-}
-
-fn seconds(moment: Timestamp) -> AttributeValue {
-    AttributeValue::N(moment.as_second().to_string())
 }
 
 fn position(image_id: Uuid, at: Timestamp) -> AttributeValue {
@@ -230,6 +211,7 @@ fn is_refused(error: Option<&UpdateItemError>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use image::item::Value;
     use serde_json::{Value as Json, json};
 
     use super::*;
@@ -286,22 +268,56 @@ mod tests {
         let world = World::default();
         let index = Index::new(&world.aws(), "records");
         let (now, id) = ("2026-11-23T05:00:00Z".parse().unwrap(), image::testing::record().image_id);
-        assert_eq!(index.hide(id, now).await.unwrap(), None);
+        let owner = &Owner::public();
+        assert_eq!(index.hide(id, owner, now).await.unwrap(), None);
         index.put(&image::testing::record()).await.unwrap();
         // Once more, as after a crash.
         for _ in 0..2 {
-            let hidden = index.hide(id, now).await.unwrap().unwrap();
+            let hidden = index.hide(id, owner, now).await.unwrap().unwrap();
             assert_eq!(hidden, Record { status: Status::Deleting, ..image::testing::record() });
             assert!(world.listed().is_empty());
             assert_eq!(world.deleting(), [id.to_string()]);
         }
         for _ in 0..2 {
             index.mark_deleted(&image::testing::record(), now).await.unwrap();
-            assert_eq!(index.hide(id, now).await.unwrap(), None);
+            assert_eq!(index.hide(id, owner, now).await.unwrap(), None);
             assert!(world.listed().is_empty() && world.deleting().is_empty());
         }
         let buried = index.get(id).await.unwrap().unwrap().status;
         assert_eq!(buried, Status::Deleted { expires_at: "2026-11-24T06:00:00Z".parse().unwrap() });
+    }
+
+    #[tokio::test]
+    async fn only_its_owner_can_hide_a_record_and_go_on_with_that() {
+        let world = World::default();
+        let index = Index::new(&world.aws(), "records");
+        let (now, hers) = ("2026-11-23T05:00:00Z".parse().unwrap(), image::testing::alice());
+        let record = Record { owner: hers.clone(), ..image::testing::record() };
+        index.put(&record).await.unwrap();
+        let others = [Owner::public(), Owner::user("bob").unwrap()];
+        for _ in 0..2 {
+            for other in &others {
+                assert_eq!(index.hide(record.image_id, other, now).await.unwrap(), None);
+            }
+            let hidden = index.hide(record.image_id, &hers, now).await.unwrap().unwrap();
+            assert_eq!(hidden, Record { status: Status::Deleting, ..record.clone() });
+        }
+        index.mark_deleted(&record, now).await.unwrap();
+        assert_eq!(index.get(record.image_id).await.unwrap().unwrap().owner, hers);
+    }
+
+    #[tokio::test]
+    async fn a_record_of_before_is_hidden_by_everybody() {
+        let (aws, calls) = empty_aws();
+        let (now, id) = ("2026-11-23T05:00:00Z".parse().unwrap(), image::testing::record().image_id);
+        Index::new(&aws, "records").hide(id, &Owner::public(), now).await.ok();
+        let condition = calls.all().remove(0).json()["ConditionExpression"].take();
+        let (_, is_owned) = condition.as_str().unwrap().split_once("#expires > :now) AND ").unwrap();
+        assert_eq!(
+            is_owned,
+            "(#owner = :owner OR #former = :owner OR (attribute_not_exists(#former) \
+             AND (attribute_not_exists(#owner) OR #owner = :nobody)))"
+        );
     }
 
     #[tokio::test]
@@ -310,16 +326,17 @@ mod tests {
             aws(|_| (200, json!({ "Attributes": wire(&image::testing::record()) }).to_string()));
         let index = Index::new(&aws, "records");
         let now = "2026-11-23T05:00:00Z".parse().unwrap();
-        index.hide(image::testing::record().image_id, now).await.unwrap();
+        index.hide(image::testing::record().image_id, &image::testing::alice(), now).await.unwrap();
         index.mark_deleted(&image::testing::record(), now).await.unwrap();
         let [hide, bury] = <[_; 2]>::try_from(calls.all()).unwrap().map(|call| call.json());
         assert_eq!(
             hide["ConditionExpression"],
-            "attribute_exists(#id) AND #status <> :deleted AND (attribute_not_exists(#expires) OR #expires > :now)"
+            "attribute_exists(#id) AND #status <> :deleted AND (attribute_not_exists(#expires) OR #expires > :now) \
+             AND (#owner = :owner OR #former = :owner)"
         );
         assert_eq!(
             hide["UpdateExpression"],
-            "SET #status = :deleting, #owner = :nobody, #order = :order REMOVE #date, #expires"
+            "SET #status = :deleting, #owner = :nobody, #former = :owner, #order = :order REMOVE #date, #expires"
         );
         assert_eq!(hide["ExpressionAttributeValues"][":nobody"], json!({ "S": "#deleting" }));
         let order = json!({ "S": format!("2026-11-23T05:00:00.000Z#{}", image::testing::record().image_id) });
@@ -333,6 +350,7 @@ mod tests {
                 "#date": "UploadDate",
                 "#order": "UploadOrder",
                 "#owner": "Owner",
+                "#former": "FormerOwner",
                 "#expires": "ExpiresAt",
             })
         );

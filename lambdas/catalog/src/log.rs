@@ -31,6 +31,7 @@ pub struct Line {
     function: String,
     cold_start: bool,
     route: RefCell<Option<String>>,
+    by: RefCell<Option<String>>,
     image_id: Cell<Option<Uuid>>,
     bytes: Cell<Option<u64>>,
     uploaded: Cell<bool>,
@@ -48,6 +49,7 @@ impl Line {
             function: function.to_owned(),
             cold_start,
             route: RefCell::default(),
+            by: RefCell::default(),
             image_id: Cell::default(),
             bytes: Cell::default(),
             uploaded: Cell::default(),
@@ -59,6 +61,12 @@ impl Line {
 
     pub fn route(&self, route: Option<String>) {
         self.route.replace(route);
+    }
+
+    /// Whether a person or which of their keys asks, where callers are told apart: so it can be found out what
+    /// was done with a key that got lost.
+    pub fn by(&self, by: Option<String>) {
+        self.by.replace(by);
     }
 
     pub fn image(&self, image_id: Uuid) {
@@ -119,6 +127,9 @@ impl Line {
         let (mut line, metrics) = self.common();
         line["route"] = self.route.take().into();
         line["status"] = status.into();
+        if let Some(by) = self.by.take() {
+            line["by"] = by.into();
+        }
         let mut directives = vec![by_function(&metrics)];
         if let Some(problem) = problem {
             line["Reason"] = problem.into();
@@ -209,6 +220,7 @@ mod tests {
     async fn an_upload_is_a_line_and_its_metrics() {
         let line = Line::new("request", "cloudpix-upload", true);
         line.route(Some("POST /upload".to_owned()));
+        line.by(Some("user".to_owned()));
         line.image(Uuid::from_u128(7));
         line.bytes(70);
         line.uploaded();
@@ -219,6 +231,7 @@ mod tests {
                 "level": "INFO",
                 "requestId": "request",
                 "route": "POST /upload",
+                "by": "user",
                 "status": 201,
                 "imageId": "00000000-0000-0000-0000-000000000007",
                 "bytes": 70,

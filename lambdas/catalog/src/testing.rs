@@ -14,6 +14,7 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::aws::Aws;
 
+pub mod keyring;
 pub mod world;
 
 /// A call as it would have gone over the wire.

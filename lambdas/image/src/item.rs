@@ -16,6 +16,7 @@ use crate::facts::{Derived, Facts};
 use crate::file_name::FileName;
 use crate::format::Format;
 use crate::moment::{rfc3339, utc_date};
+use crate::owner::Owner;
 use crate::position::Position;
 use crate::record::Record;
 use crate::status::Status;
@@ -35,6 +36,9 @@ const HEIGHT: &str = "Height";
 pub const SHA256: &str = "Sha256";
 /// When the record was made, RFC 3339 in UTC with milliseconds. On a claim, when that was.
 pub const CREATED_AT: &str = "CreatedAt";
+/// Whose image it was, on a record that is deleted or being deleted: `Owner` is then a key under which no image
+/// of theirs is listed.
+pub const FORMER_OWNER: &str = "FormerOwner";
 /// Why a record was rejected, as a sentence for the client.
 const REJECT_REASON: &str = "RejectReason";
 /// A `ThumbHash` in base64; set together with `Thumbnails`.
@@ -55,9 +59,10 @@ pub enum Value {
 
 type Attributes = Vec<(&'static str, Value)>;
 
-/// The item of a record. Only a ready one has the keys of the indexes.
+/// The item of a record. Only a ready one has the keys of the indexes, and only what is everybody's is listed
+/// by its day alone.
 pub fn attributes(record: &Record) -> Attributes {
-    let Record { image_id, file_name, format, size, sha256, created_at, status, derived } = record;
+    let Record { image_id, owner, file_name, format, size, sha256, created_at, status, derived } = record;
     let mut attributes = vec![
         (IMAGE_ID, text(image_id)),
         (FILE_NAME, text(&file_name.as_str())),
@@ -68,17 +73,19 @@ pub fn attributes(record: &Record) -> Attributes {
         (CREATED_AT, text(&rfc3339(*created_at))),
     ];
     attributes.extend(sha256.map(|sha256| (SHA256, text(&sha256))));
+    attributes.push((owner_attribute(status), text(owner)));
     match status {
         Status::Pending { expires_at } | Status::Deleted { expires_at } => {
             attributes.push((EXPIRES_AT, seconds(*expires_at)));
         }
-        Status::Ready { width, height, ready_at, owner } => attributes.extend([
-            (WIDTH, Value::Number((*width).into())),
-            (HEIGHT, Value::Number((*height).into())),
-            (UPLOAD_DATE, text(&utc_date(*ready_at))),
-            (UPLOAD_ORDER, text(&Position { at: *ready_at, image_id: *image_id })),
-            (OWNER, text(owner)),
-        ]),
+        Status::Ready { width, height, ready_at } => {
+            attributes.extend([
+                (WIDTH, Value::Number((*width).into())),
+                (HEIGHT, Value::Number((*height).into())),
+                (UPLOAD_ORDER, text(&Position { at: *ready_at, image_id: *image_id })),
+            ]);
+            attributes.extend(owner.is_public().then(|| (UPLOAD_DATE, text(&utc_date(*ready_at)))));
+        }
         Status::Rejected { expires_at, reason } => {
             attributes.extend([(EXPIRES_AT, seconds(*expires_at)), (REJECT_REASON, text(reason))]);
         }
@@ -86,6 +93,14 @@ pub fn attributes(record: &Record) -> Attributes {
     }
     attributes.extend(derived.iter().flat_map(derived_attributes));
     attributes
+}
+
+/// Where a record of that status has its owner.
+fn owner_attribute(status: &Status) -> &'static str {
+    match status {
+        Status::Pending { .. } | Status::Ready { .. } | Status::Rejected { .. } => OWNER,
+        Status::Deleting | Status::Deleted { .. } => FORMER_OWNER,
+    }
 }
 
 /// The attributes of what was made of an image. `Thumbnails` is always among them: it says that the work
@@ -120,6 +135,7 @@ pub fn read<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> anyhow::Result<Reco
     let status = status(&get, &number)?;
     Ok(Record {
         image_id,
+        owner: owner(&status, &get, &lookup)?,
         file_name: FileName::stored(get(FILE_NAME)?).context("FileName is empty")?,
         format: Format::named(get(CONTENT_TYPE)?).context("ContentType is unknown")?,
         size: number(SIZE)?,
@@ -146,10 +162,22 @@ fn status<'a>(
             width: side(WIDTH)?,
             height: side(HEIGHT)?,
             ready_at: Position::parse(get(UPLOAD_ORDER)?).context("UploadOrder is no position")?.at,
-            owner: get(OWNER)?.to_owned(),
         },
         other => bail!("ImageStatus is unknown: {other}"),
     })
+}
+
+/// Reads whose image it is. Records of a time when all was everybody's say so only if they are ready.
+fn owner<'a>(
+    status: &Status,
+    get: &impl Fn(&str) -> anyhow::Result<&'a str>,
+    lookup: &impl Fn(&str) -> Option<&'a str>,
+) -> anyhow::Result<Owner> {
+    let name = owner_attribute(status);
+    if lookup(name).is_none() && !matches!(status, Status::Ready { .. }) {
+        return Ok(Owner::public());
+    }
+    Owner::parse(get(name)?).with_context(|| format!("{name} is none"))
 }
 
 /// Reads what was made of an image, if the item has that.

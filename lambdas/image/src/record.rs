@@ -9,12 +9,14 @@ use crate::digest::Sha256;
 use crate::facts::Derived;
 use crate::file_name::FileName;
 use crate::format::Format;
+use crate::owner::Owner;
 use crate::status::Status;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// A UUID of version 7, so ids of one moment lie close together.
     pub image_id: Uuid,
+    pub owner: Owner,
     pub file_name: FileName,
     pub format: Format,
     pub size: u64,

@@ -1,6 +1,5 @@
 //! What has become of an image.
 
-use contract::PUBLIC_OWNER;
 use jiff::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +7,7 @@ pub enum Status {
     /// A presigned URL was handed out and its object has not arrived yet. In no index.
     Pending { expires_at: Timestamp },
     /// The object is stored and checked.
-    Ready { width: u32, height: u32, ready_at: Timestamp, owner: String },
+    Ready { width: u32, height: u32, ready_at: Timestamp },
     /// What was sent to the presigned URL is no image that is taken.
     Rejected { expires_at: Timestamp, reason: String },
     /// A client deleted the image; its object may still be there.
@@ -18,10 +17,6 @@ pub enum Status {
 }
 
 impl Status {
-    pub fn ready(width: u32, height: u32, ready_at: Timestamp) -> Status {
-        Status::Ready { width, height, ready_at, owner: PUBLIC_OWNER.to_owned() }
-    }
-
     pub const fn name(&self) -> &'static str {
         match self {
             Status::Pending { .. } => "pending",

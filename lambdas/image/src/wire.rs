@@ -133,8 +133,10 @@ pub struct UploadRequest<Text = String, Number = u64> {
 impl Image {
     /// A ready image and its links; `None` of any other.
     pub fn new(record: Record, links: Links) -> Option<Image> {
-        let Record { image_id, file_name, format, size, sha256, created_at: _, status, derived } = record;
-        let Status::Ready { width, height, ready_at, owner: _ } = status else { return None };
+        // Whoever sees it knows whose it is.
+        let Record { image_id, owner: _, file_name, format, size, sha256, created_at: _, status, derived } =
+            record;
+        let Status::Ready { width, height, ready_at } = status else { return None };
         let Links { download, thumbnails: links } = links;
         let (thumbnails, thumb_hash, facts) = match derived {
             Some(Derived { thumbnails, thumb_hash, facts }) => {
@@ -174,7 +176,8 @@ impl Thumbnail {
 impl UnfinishedImage {
     /// An image that is pending or rejected; `None` of any other.
     pub fn new(record: Record) -> Option<UnfinishedImage> {
-        let Record { image_id, file_name, format, size, sha256, created_at: _, status, derived: _ } = record;
+        let Record { image_id, owner: _, file_name, format, size, sha256, created_at: _, status, derived: _ } =
+            record;
         let (status, reason) = match status {
             Status::Pending { expires_at: _ } => (State::Pending, None),
             Status::Rejected { expires_at: _, reason } => (State::Rejected, Some(reason)),

@@ -1,11 +1,13 @@
-//! The function that reads, and may do nothing else: lists, single images, and the way to thumbnails.
+//! The function that reads, and may do nothing else: lists of images and of keys, single images, and the way to thumbnails.
 
 use std::process::ExitCode;
 
 use api::answer::Answer;
+use api::caller::Caller;
 use api::reject::Reject;
 use api::request::{Request, RequestExt};
 use api::route;
+use api::routes::keys;
 use api::routes::list::list;
 use api::routes::show::show;
 use api::routes::thumbnail::thumbnail;
@@ -25,11 +27,18 @@ async fn warm(service: &Service) {
     service.index.warm_for_listing().await;
 }
 
-async fn routes(service: &Service, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+async fn routes(
+    service: &Service,
+    caller: &Caller,
+    request: Request,
+    line: &Line,
+    now: Timestamp,
+) -> Result<Answer, Reject> {
     match (request.method().as_str(), request.resource()) {
-        ("GET", path::LIST) => list(service, request, line, now).await,
-        ("GET", path::IMAGE) => show(service, request, line, now).await,
-        ("GET", path::THUMBNAIL) => thumbnail(service, request, line, now).await,
+        ("GET", path::LIST) => list(service, caller, request, line, now).await,
+        ("GET", path::IMAGE) => show(service, caller, request, line, now).await,
+        ("GET", path::THUMBNAIL) => thumbnail(service, caller, request, line, now).await,
+        ("GET", path::KEYS) => keys::list::list(service, caller, request, line, now).await,
         _ => Err(route::refuse(&request)),
     }
 }
@@ -38,7 +47,7 @@ async fn routes(service: &Service, request: Request, line: &Line, now: Timestamp
 mod tests {
     use api::testing::{check_answer, check_routes, event, serve, service};
     use catalog::testing::world::World;
-    use contract::Function;
+    use contract::{Auth, Function};
     use proptest::prelude::*;
 
     use super::*;
@@ -51,8 +60,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_event_gets_an_answer(event in event()) {
-            let answer = serve(&service(&World::default().aws(), "https://pix.example"), &routes, event);
-            check_answer(&answer, &[200, 400, 404, 405]);
+            let open = service(&World::default().aws(), "https://pix.example");
+            check_answer(&serve(&open, &routes, event.clone()), &[200, 400, 404, 405]);
+            let closed = Service { auth: Auth::Users, ..open };
+            check_answer(&serve(&closed, &routes, event), &[200, 400, 401, 403, 404, 405]);
         }
     }
 }

@@ -40,8 +40,10 @@ pub(crate) async fn adopt(
     let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
     let name = FileName::parse(&name).ok().or_else(|| Some(over.as_ref()?.file_name.clone()));
     let Some(file_name) = name.or_else(|| FileName::stored(key.rsplit('/').next()?)) else { return left };
-    let draft = Draft {
+    let mut draft = Draft {
         image_id,
+        // A record knows whose an image has become since its object was written.
+        owner: over.as_ref().map_or_else(|| metadata::owner(told), |over| over.owner.clone()),
         file_name,
         format,
         size: first.size,
@@ -56,7 +58,9 @@ pub(crate) async fn adopt(
                     matches!(it.status, Status::Ready { width, height, .. } if (width, height) == sides);
                 it.sha256 == Some(sha256) && is_sized
             };
-            let ready = match whole.filter(is_of) {
+            let whole = whole.filter(is_of);
+            draft.place = draft.place.or_else(|| draft::place(&whole.as_ref()?.status));
+            let ready = match whole.filter(|it| it.owner == draft.owner) {
                 Some(ready) => Some(ready),
                 None => draft::complete(process, draft, picture, sha256, &first, line).await?,
             };

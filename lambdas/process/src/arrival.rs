@@ -31,8 +31,9 @@ pub(crate) async fn finish(process: &Process, pending: Record, line: &Line) -> R
         let reason = format!("announced with another SHA-256 than {sha256}, which its bytes have");
         return reject(process, pending, &first, reason, line).await;
     }
-    let Record { image_id, file_name, format, size, sha256: _, created_at, status: _, derived: _ } = pending;
-    let draft = Draft { image_id, file_name, format, size, created_at, place: None };
+    let Record { image_id, owner, file_name, format, size, sha256: _, created_at, status: _, derived: _ } =
+        pending;
+    let draft = Draft { image_id, owner, file_name, format, size, created_at, place: None };
     let Some(ready) = draft::complete(process, draft, picture, sha256, &first, line).await? else {
         return Ok(Step::End(Outcome::Gone));
     };

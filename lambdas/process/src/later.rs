@@ -85,6 +85,7 @@ mod tests {
     use catalog::log::Line;
     use catalog::testing::world::{Break, World};
     use image::digest::Sha256;
+    use image::owner::Owner;
     use image::status::Status;
 
     use super::*;
@@ -123,7 +124,7 @@ mod tests {
         let process = over(world);
         world.breaks(broken);
         let now = NOW.parse().unwrap();
-        if let Ok(Some(hidden)) = process.index.hide(ID.parse().unwrap(), now).await
+        if let Ok(Some(hidden)) = process.index.hide(ID.parse().unwrap(), &Owner::public(), now).await
             && process.store.delete_all(&hidden).await.is_ok()
         {
             process.index.mark_deleted(&hidden, now).await.ok();
@@ -140,7 +141,8 @@ mod tests {
         let world = World::default();
         announce(&world, &pending()).await;
         let index = over(&world).index;
-        let hidden = index.hide(ID.parse().unwrap(), NOW.parse().unwrap()).await.unwrap().unwrap();
+        let (id, now) = (ID.parse().unwrap(), NOW.parse().unwrap());
+        let hidden = index.hide(id, &Owner::public(), now).await.unwrap().unwrap();
         index.mark_deleted(&hidden, NOW.parse().unwrap()).await.unwrap();
         // As if the copy had come after the delete marker.
         send(&world, COFFEE);

@@ -71,7 +71,7 @@ async fn serve() -> ExitCode {
 async fn run() -> anyhow::Result<()> {
     let environment = Environment::read()?;
     let settings = Settings::read(environment.max_pixels)?;
-    let aws = Aws::new(&environment)?;
+    let aws = Aws::new(&environment.aws)?;
     let process = Process {
         store: Store::with_times(&aws, &environment.bucket, ATTEMPT, OPERATION),
         index: Index::with_times(&aws, &environment.table, INDEX_ATTEMPT, INDEX_OPERATION),

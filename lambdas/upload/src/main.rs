@@ -1,12 +1,15 @@
-//! The function that writes, and has the rights to: it takes images in and deletes them.
+//! The function that writes, and has the rights to: it takes images in and deletes them, and makes and revokes keys.
 
 use std::process::ExitCode;
 
 use api::answer::Answer;
+use api::caller::Caller;
 use api::reject::Reject;
 use api::request::{Request, RequestExt};
 use api::route;
 use api::routes::delete::delete;
+use api::routes::keys::make::make;
+use api::routes::keys::revoke::revoke;
 use api::routes::upload::upload;
 use api::service::{self, Service};
 use catalog::log::Line;
@@ -23,10 +26,18 @@ async fn warm(service: &Service) {
     tokio::join!(service.store.warm(), service.index.warm_for_writing());
 }
 
-async fn routes(service: &Service, request: Request, line: &Line, now: Timestamp) -> Result<Answer, Reject> {
+async fn routes(
+    service: &Service,
+    caller: &Caller,
+    request: Request,
+    line: &Line,
+    now: Timestamp,
+) -> Result<Answer, Reject> {
     match (request.method().as_str(), request.resource()) {
-        ("POST", path::UPLOAD) => upload(service, request, line, now).await,
-        ("DELETE", path::IMAGE) => delete(service, request, line, now).await,
+        ("POST", path::UPLOAD) => upload(service, caller, request, line, now).await,
+        ("DELETE", path::IMAGE) => delete(service, caller, request, line, now).await,
+        ("POST", path::KEYS) => make(service, caller, request, line, now).await,
+        ("DELETE", path::KEY) => revoke(service, caller, request, line, now).await,
         _ => Err(route::refuse(&request)),
     }
 }
@@ -35,7 +46,7 @@ async fn routes(service: &Service, request: Request, line: &Line, now: Timestamp
 mod tests {
     use api::testing::{check_answer, check_routes, event, serve, service};
     use catalog::testing::world::World;
-    use contract::Function;
+    use contract::{Auth, Function};
     use proptest::prelude::*;
 
     use super::*;
@@ -48,8 +59,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_event_gets_an_answer(event in event()) {
-            let answer = serve(&service(&World::default().aws(), "*"), &routes, event);
-            check_answer(&answer, &[201, 204, 400, 404, 405, 413, 415, 422]);
+            let open = service(&World::default().aws(), "*");
+            check_answer(&serve(&open, &routes, event.clone()), &[201, 204, 400, 404, 405, 413, 415, 422]);
+            let closed = Service { auth: Auth::Users, ..open };
+            check_answer(&serve(&closed, &routes, event), &[201, 204, 400, 401, 403, 404, 405, 413, 415, 422]);
         }
     }
 }

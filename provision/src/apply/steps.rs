@@ -8,12 +8,12 @@ use contract::Function;
 
 use super::{Event, Runner};
 use crate::aws::failure::exists_already;
-use crate::aws::{apigateway, cloudwatch, dynamodb, ecr, iam, lambda, logs, s3, sqs};
+use crate::aws::{apigateway, cloudwatch, cognito, dynamodb, ecr, iam, lambda, logs, s3, sqs};
 use crate::live::{self, Known, Suffix};
 use crate::package::Artifact;
 use crate::plan::{Action, Step};
 use crate::stack::function::{Trigger, profile};
-use crate::stack::place::ROLE_ID;
+use crate::stack::place::{CLIENT_ID, POOL_ID, ROLE_ID};
 use crate::stack::resource::Resource as R;
 use crate::stack::resource::lambda::{Alias, Configuration, Lambda, Permission};
 use crate::stack::resource::watch::Alarms;
@@ -60,7 +60,7 @@ impl Runner<'_> {
         progress: impl Fn(String),
     ) -> anyhow::Result<()> {
         let api = self.record.borrow().api_id.clone();
-        let known = Known { api: api.as_deref(), suffix: Suffix::Known, code: &BTreeMap::new() };
+        let known = Known { api: api.as_deref(), suffix: Suffix::Known, code: &BTreeMap::new(), users: true };
         match live::read_one(self.aws, self.names, &known, desired.id()).await? {
             Some(live) if live.tags() == desired.tags() => self.update(&live, desired, progress).await,
             _ => Err(error),
@@ -75,7 +75,7 @@ impl Runner<'_> {
     fn caller_api(&self, function: Function) -> anyhow::Result<String> {
         match profile(function).trigger {
             Trigger::Objects => Ok(String::new()),
-            Trigger::Requests => self.api(),
+            Trigger::Requests | Trigger::Authorization => self.api(),
         }
     }
 
@@ -85,18 +85,30 @@ impl Runner<'_> {
         self.store.save(&record).await
     }
 
-    /// The configuration with the id of the role, where that was still to be made.
-    async fn with_role(&self, function: Function, desired: &Configuration) -> anyhow::Result<Configuration> {
-        if desired.role_id != ROLE_ID {
-            return Ok(desired.clone());
+    /// The configuration with what AWS invented, where that was still to be made.
+    async fn with_ids(&self, function: Function, desired: &Configuration) -> anyhow::Result<Configuration> {
+        let mut configuration = desired.clone();
+        if desired.lacks(POOL_ID) {
+            let pool = cognito::pool_id(self.aws, self.names).await?;
+            configuration.fill_in(POOL_ID, Some(&pool.context("the user pool is gone; run again")?));
         }
+        if desired.lacks(CLIENT_ID) {
+            let client = cognito::client_id(self.aws, self.names).await?;
+            configuration.fill_in(CLIENT_ID, Some(&client.context("the app client is gone; run again")?));
+        }
+        if desired.role_id == ROLE_ID {
+            configuration.role_id = self.role_id(function).await?;
+        }
+        Ok(configuration)
+    }
+
+    async fn role_id(&self, function: Function) -> anyhow::Result<String> {
         let made = self.roles.borrow().get(&function).cloned();
-        let role_id = match made {
-            Some(id) => id,
+        match made {
+            Some(id) => Ok(id),
             // The response to its making got lost.
-            None => iam::id(self.aws, self.names, function).await?,
-        };
-        Ok(Configuration { role_id, ..desired.clone() })
+            None => iam::id(self.aws, self.names, function).await,
+        }
     }
 
     fn artifact(&self, function: Function) -> anyhow::Result<&Artifact> {
@@ -109,7 +121,7 @@ impl Runner<'_> {
         let Runner { aws, names, .. } = *self;
         match desired {
             R::Bucket(desired) => s3::create(aws, &names.bucket, desired).await,
-            R::Table(desired) => dynamodb::create(aws, &names.table(), desired, progress).await,
+            R::Table(of, desired) => dynamodb::create(aws, &names.table(*of), desired, progress).await,
             R::Queue(desired) => sqs::create(aws, &names.queue(), desired, progress).await,
             R::LogGroup(f, desired) => logs::create(aws, &names.log_group(*f), desired).await,
             R::AccessLog(desired) => logs::create(aws, &names.access_log(), desired).await,
@@ -127,12 +139,12 @@ impl Runner<'_> {
                 Artifact::Zip(_) => bail!("the function {} is packed as a zip file", f.name()),
             },
             R::Function(f, desired) => {
-                let configuration = self.with_role(*f, &desired.configuration).await?;
+                let configuration = self.with_ids(*f, &desired.configuration).await?;
                 let desired = Lambda { configuration, ..desired.clone() };
                 lambda::create(aws, names, *f, &desired, self.artifact(*f)?).await
             }
             R::Alias(f, desired) => {
-                let configuration = self.with_role(*f, &desired.configuration).await?;
+                let configuration = self.with_ids(*f, &desired.configuration).await?;
                 lambda::create_alias(aws, names, *f, &Alias { configuration, ..desired.clone() }).await
             }
             R::Permission(f, desired) => {
@@ -146,6 +158,8 @@ impl Runner<'_> {
                 self.set_api(Some(api.clone())).await?;
                 apigateway::update(aws, &api, &apigateway::bare(desired), desired).await
             }
+            R::UserPool(desired) => cognito::create(aws, names, desired).await,
+            R::AppClient(desired) => cognito::create_client(aws, names, &self.api()?, desired).await,
             R::ApiKey(desired) => apigateway::create_key(aws, names, desired).await,
             R::Stage(desired) => apigateway::create_stage(aws, &self.api()?, desired).await,
             R::UsagePlan(desired) => apigateway::create_plan(aws, names, &self.api()?, desired).await,
@@ -159,8 +173,9 @@ impl Runner<'_> {
         let Runner { aws, names, .. } = *self;
         match desired {
             R::Bucket(desired) => s3::update(aws, &names.bucket, fields!(live, R::Bucket), desired).await,
-            R::Table(desired) => {
-                dynamodb::update(aws, &names.table(), fields!(live, R::Table), desired, progress).await
+            R::Table(of, desired) => {
+                let live = fields!(live, R::Table, _);
+                dynamodb::update(aws, &names.table(*of), live, desired, progress).await
             }
             R::Queue(desired) => sqs::update(aws, &names.queue(), fields!(live, R::Queue), desired).await,
             R::LogGroup(f, desired) => {
@@ -176,13 +191,13 @@ impl Runner<'_> {
             // It is known by its digest alone, so another one is another image.
             R::Image(..) => Ok(()),
             R::Function(f, desired) => {
-                let configuration = self.with_role(*f, &desired.configuration).await?;
+                let configuration = self.with_ids(*f, &desired.configuration).await?;
                 let desired = Lambda { configuration, ..desired.clone() };
                 let live = fields!(live, R::Function, _);
                 lambda::update(aws, names, *f, live, &desired, self.artifact(*f)?).await
             }
             R::Alias(f, desired) => {
-                let configuration = self.with_role(*f, &desired.configuration).await?;
+                let configuration = self.with_ids(*f, &desired.configuration).await?;
                 lambda::update_alias(aws, names, *f, &Alias { configuration, ..desired.clone() }).await
             }
             R::Permission(f, desired) => {
@@ -191,6 +206,11 @@ impl Runner<'_> {
             }
             R::Notification(desired) => s3::notification::put(aws, &names.bucket, desired).await,
             R::Api(desired) => apigateway::update(aws, &self.api()?, fields!(live, R::Api), desired).await,
+            R::UserPool(desired) => cognito::update(aws, fields!(live, R::UserPool), desired).await,
+            R::AppClient(desired) => {
+                let live = fields!(live, R::AppClient);
+                cognito::update_client(aws, names, &self.api()?, live, desired).await
+            }
             R::ApiKey(desired) => apigateway::update_key(aws, names, fields!(live, R::ApiKey), desired).await,
             R::Stage(desired) => {
                 apigateway::update_stage(aws, &self.api()?, fields!(live, R::Stage), desired).await
@@ -211,7 +231,7 @@ impl Runner<'_> {
                 let progress = |gone| progress(format!("object versions deleted: {gone}"));
                 s3::delete(aws, &names.bucket, progress).await
             }
-            R::Table(live) => dynamodb::delete(aws, &names.table(), live).await,
+            R::Table(of, live) => dynamodb::delete(aws, &names.table(*of), live).await,
             R::Queue(_) => sqs::delete(aws, &names.queue()).await,
             R::Notification(_) => s3::notification::delete(aws, &names.bucket).await,
             R::LogGroup(f, _) => logs::delete(aws, &names.log_group(*f)).await,
@@ -229,6 +249,8 @@ impl Runner<'_> {
                 apigateway::delete(aws, &self.api()?).await?;
                 self.set_api(None).await
             }
+            R::UserPool(live) => cognito::delete(aws, live).await,
+            R::AppClient(live) => cognito::delete_client(aws, names, live).await,
             R::ApiKey(_) => apigateway::delete_key(aws, names).await,
             R::Stage(_) => apigateway::delete_stage(aws, &self.api()?).await,
             R::UsagePlan(_) => apigateway::delete_plan(aws, names).await,

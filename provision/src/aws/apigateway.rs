@@ -4,7 +4,7 @@
 //! those that it does not (`ConflictException`) are tried again; one after another they would take as
 //! long as all the rest of the stack.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::config::retry::RetryConfig;
 use aws_sdk_apigateway::config::{Builder, http::HttpResponse};
@@ -17,11 +17,12 @@ use futures_util::{TryStreamExt, stream};
 
 use super::Aws;
 use super::failure::{failed, optional};
-use super::wait::{NotYet, jittered, pauses, retry, says};
-use crate::stack::place::{Names, STACK_TAG};
+use super::wait::{self, NotYet, retry, says};
+use crate::stack::place::{AUTHORIZER, Names, STACK_TAG};
 use crate::stack::resource::api::{Api, GatewayResponse};
 use crate::stack::resource::{Tags, managed_tags};
 
+mod authorizers;
 mod keys;
 mod methods;
 mod stage;
@@ -33,8 +34,6 @@ pub use stage::{create_stage, delete_stage, read_stage, update_stage};
 
 /// Writes to one API at once.
 const ABREAST: usize = 8;
-/// Attempts at a create whose responses get lost.
-const TRIES: usize = 12;
 const GONE: &[&str] = &["NotFoundException"];
 const NOT_YET: &[NotYet] = &[
     ("ConflictException", "concurrent modification"),
@@ -42,8 +41,7 @@ const NOT_YET: &[NotYet] = &[
     ("BadRequestException", "already an update in progress"),
 ];
 
-/// Creates what API Gateway would create twice, since it takes no token that says "the same again": the
-/// SDK must not repeat the call, and where its response got lost, `find` looks for what it may have made.
+/// Creates what API Gateway would create twice, since it takes no token that says "the same again".
 async fn create_once<E>(
     call: &'static str,
     create: impl AsyncFn(Builder) -> Result<Option<String>, SdkError<E, HttpResponse>>,
@@ -52,23 +50,8 @@ async fn create_once<E>(
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let mut pauses = pauses().take(TRIES);
-    loop {
-        let error = match create(Builder::new().retry_config(RetryConfig::disabled())).await {
-            Ok(id) => return id.with_context(|| format!("{call} answered no id")),
-            Err(error) => error,
-        };
-        let status = error.raw_response().map(|answer| answer.status().as_u16());
-        let refused = status.is_some_and(|status| status < 500 && status != 429);
-        let later = NOT_YET.iter().any(|pattern| says(&error, *pattern));
-        match pauses.next().filter(|_| later || !refused) {
-            Some(pause) => tokio::time::sleep(jittered(pause)).await,
-            None => return Err(failed(call)(error)),
-        }
-        if let Some(id) = find().await? {
-            return Ok(id);
-        }
-    }
+    let create = async || create(Builder::new().retry_config(RetryConfig::disabled())).await;
+    wait::create_once(call, NOT_YET, create, find).await
 }
 
 fn patch(op: Op, path: &str, value: &str) -> PatchOperation {
@@ -130,7 +113,17 @@ pub async fn read(aws: &Aws, id: &str) -> anyhow::Result<Option<Api>> {
     let client = &aws.apigateway;
     let api = optional(client.get_rest_api().rest_api_id(id).send().await, "apigateway:GET", GONE)?;
     let Some(api) = api else { return Ok(None) };
-    let (methods, responses) = tokio::try_join!(methods::read(client, id), read_responses(client, id))?;
+    let (authorizer, mut methods, responses) = tokio::try_join!(
+        authorizers::read(client, id),
+        methods::read(client, id),
+        read_responses(client, id)
+    )?;
+    // By the name of ours, since the id is drawn by API Gateway.
+    for asked in methods.values_mut().filter_map(|method| method.authorizer.as_mut()) {
+        if authorizer.as_ref().is_some_and(|(id, _)| asked == id) {
+            AUTHORIZER.clone_into(asked);
+        }
+    }
     let endpoint = api.endpoint_configuration.and_then(|endpoint| endpoint.types?.into_iter().next());
     Ok(Some(Api {
         tags: managed_tags(api.tags.unwrap_or_default()),
@@ -139,6 +132,7 @@ pub async fn read(aws: &Aws, id: &str) -> anyhow::Result<Option<Api>> {
         minimum_compression: api.minimum_compression_size,
         binary_media_types: api.binary_media_types.unwrap_or_default().into_iter().collect(),
         methods,
+        authorizer: authorizer.map(|(_, authorizer)| authorizer),
         responses,
     }))
 }
@@ -189,7 +183,7 @@ pub async fn create(aws: &Aws, names: &Names, desired: &Api) -> anyhow::Result<S
 
 /// What a new API is before it has any method.
 pub fn bare(desired: &Api) -> Api {
-    Api { methods: [].into(), responses: [].into(), ..desired.clone() }
+    Api { methods: [].into(), authorizer: None, responses: [].into(), ..desired.clone() }
 }
 
 pub async fn update(aws: &Aws, id: &str, live: &Api, desired: &Api) -> anyhow::Result<()> {
@@ -228,10 +222,14 @@ pub async fn update(aws: &Aws, id: &str, live: &Api, desired: &Api) -> anyhow::R
         let answer = retry(NOT_YET, async || update.clone().send().await).await;
         answer.map_err(failed("apigateway:PATCH /restapis"))?;
     }
-    tokio::try_join!(
-        methods::update(client, &aws.place, id, live, desired),
-        update_responses(client, id, live, desired)
-    )?;
+    // An authorizer is there before a method asks it, and goes after the last one that does.
+    let methods = async {
+        let authorizer = authorizers::ensure(client, &aws.place, id, live, desired).await?;
+        let goal = methods::Goal { place: &aws.place, authorizer: authorizer.as_deref() };
+        methods::update(client, &goal, id, live, desired).await?;
+        authorizers::remove(client, id, live, desired).await
+    };
+    tokio::try_join!(methods, update_responses(client, id, live, desired))?;
     Ok(())
 }
 

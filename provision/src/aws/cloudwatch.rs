@@ -195,11 +195,15 @@ pub struct Hour {
 /// Functions that ran in the last hour, and what they did.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>
-pub async fn last_hour(aws: &Aws, names: &Names) -> anyhow::Result<BTreeMap<Function, Hour>> {
+pub async fn last_hour(
+    aws: &Aws,
+    names: &Names,
+    functions: &[Function],
+) -> anyhow::Result<BTreeMap<Function, Hour>> {
     const METRICS: [(&str, &str); 4] =
         [("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")];
     let mut queries = Vec::new();
-    for function in Function::ALL {
+    for &function in functions {
         let whose = Dimension::builder().name("FunctionName").value(names.function(function)).build();
         for (name, statistic) in METRICS {
             let metric =
@@ -227,11 +231,11 @@ pub async fn last_hour(aws: &Aws, names: &Names) -> anyhow::Result<BTreeMap<Func
         values.get(&format!("{}_{metric}", function.name())).map_or(&[][..], Vec::as_slice)
     };
     let sum = |function, metric| of(function, metric).iter().sum();
-    let hours = Function::ALL.map(|function| {
+    let hours = functions.iter().map(|&function| {
         let p99 = of(function, "duration").iter().copied().reduce(f64::max);
         let requests = sum(function, "invocations");
         let (errors, throttles) = (sum(function, "errors"), sum(function, "throttles"));
         (function, Hour { requests, errors, throttles, p99 })
     });
-    Ok(hours.into_iter().filter(|(_, hour)| *hour != Hour::default()).collect())
+    Ok(hours.filter(|(_, hour)| *hour != Hour::default()).collect())
 }

@@ -18,9 +18,11 @@ use crate::stack::resource::managed_tags;
 use crate::stack::resource::storage::{Index, Table};
 
 mod indexes;
+mod keys;
 pub mod quota;
 mod records;
 
+pub use keys::{delete_key, keys_of, name_of, put_key};
 pub use records::{Standing, page_of_deletions, put_if_absent, standings};
 
 const GONE: &[&str] = &["ResourceNotFoundException"];

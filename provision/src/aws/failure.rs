@@ -127,6 +127,15 @@ where
     }
 }
 
+/// Whether the caller may not do what was asked.
+pub fn denied(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<Failure>().and_then(|failure| failure.code.as_deref());
+    matches!(
+        code,
+        Some("AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedException")
+    )
+}
+
 /// Whether a create was refused because there is one already, such as where the response to an earlier try got lost.
 pub fn exists_already(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| match failure.code.as_deref() {

@@ -50,8 +50,7 @@ pub async fn date(url: &str) -> anyhow::Result<Option<Timestamp>> {
     Ok(date.map(|date| date.timestamp()))
 }
 
-/// The status of `GET url`, sent with the API key where there is one.
-pub async fn status(url: &str, api_key: Option<&str>) -> anyhow::Result<u16> {
-    let headers: Vec<(&'static str, &str)> = api_key.map(|key| ("x-api-key", key)).into_iter().collect();
-    Ok(send("GET", url, &headers, b"").await?.status)
+/// The status of `GET url`, sent with these headers.
+pub async fn status(url: &str, headers: &[(&'static str, &str)]) -> anyhow::Result<u16> {
+    Ok(send("GET", url, headers, b"").await?.status)
 }

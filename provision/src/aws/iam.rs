@@ -137,7 +137,7 @@ pub async fn delete(aws: &Aws, names: &Names, function: Function) -> anyhow::Res
 pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<Refused>> {
     let principal = principal(aws).await;
     // An emulator does not know in what context it is asked.
-    let can_tell = |statement: &&Statement| statement.condition.is_none() || aws.endpoint.is_none();
+    let can_tell = |statement: &&Statement| statement.condition.is_none() || aws.place.endpoint.is_none();
     let asked = statements.iter().filter(can_tell).map(async |statement| {
         let simulate = aws.iam.simulate_principal_policy().policy_source_arn(&principal);
         let simulate =
@@ -161,8 +161,8 @@ pub async fn denied(aws: &Aws, statements: &[Statement]) -> anyhow::Result<Vec<R
 }
 
 fn context(statement: &Statement) -> Option<Vec<ContextEntry>> {
-    let (key, value) = statement.condition?;
-    let entry = ContextEntry::builder().context_key_name(key).context_key_values(value);
+    let (key, value) = statement.condition.as_ref()?;
+    let entry = ContextEntry::builder().context_key_name(*key).context_key_values(value);
     Some(vec![entry.context_key_type(ContextKeyTypeEnum::String).build()])
 }
 

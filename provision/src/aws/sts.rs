@@ -14,7 +14,7 @@ use crate::stack::place::Place;
 pub(super) async fn identity(
     client: &Client,
     region: &str,
-    plain_http: bool,
+    endpoint: Option<&str>,
 ) -> anyhow::Result<(Place, String)> {
     let answer = client.get_caller_identity().send().await;
     let identity = answer.map_err(|error| {
@@ -28,7 +28,8 @@ pub(super) async fn identity(
     let partition =
         arn.split(':').nth(1).context("sts:GetCallerIdentity answered an ARN without a partition")?;
     let (partition, account, region) = (partition.to_owned(), account.to_owned(), region.to_owned());
-    Ok((Place { partition, account, region, plain_http }, arn.to_owned()))
+    let endpoint = endpoint.map(str::to_owned);
+    Ok((Place { partition, account, region, endpoint }, arn.to_owned()))
 }
 
 fn unreachable_hint(region: &str) -> String {

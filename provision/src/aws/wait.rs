@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use rand::RngExt;
+
+use super::failure::failed;
 
 /// How AWS says "not yet": an error code, and a part of its message (empty: any).
 pub(super) type NotYet = (&'static str, &'static str);
@@ -36,6 +38,39 @@ pub(super) async fn retry<T, E: ProvideErrorMetadata>(
                 None => return Err(error),
             },
             answer => return answer,
+        }
+    }
+}
+
+/// Attempts at a create whose responses get lost.
+const TRIES: usize = 12;
+
+/// Creates what AWS would create twice, since the call takes no token that says "the same again": `create` must not
+/// repeat it, and where its response got lost, `find` looks for what it may have made. Returns the id.
+pub(super) async fn create_once<E>(
+    call: &'static str,
+    not_yet: &[NotYet],
+    create: impl AsyncFn() -> Result<Option<String>, SdkError<E, HttpResponse>>,
+    find: impl AsyncFn() -> anyhow::Result<Option<String>>,
+) -> anyhow::Result<String>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let mut pauses = pauses().take(TRIES);
+    loop {
+        let error = match create().await {
+            Ok(id) => return id.with_context(|| format!("{call} answered no id")),
+            Err(error) => error,
+        };
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let refused = status.is_some_and(|status| status < 500 && status != 429);
+        let later = not_yet.iter().any(|pattern| says(&error, *pattern));
+        match pauses.next().filter(|_| later || !refused) {
+            Some(pause) => tokio::time::sleep(jittered(pause)).await,
+            None => return Err(failed(call)(error)),
+        }
+        if let Some(id) = find().await? {
+            return Ok(id);
         }
     }
 }

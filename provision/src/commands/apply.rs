@@ -7,11 +7,13 @@ use crate::apply::{self, Runner};
 use crate::cli::{Code, Common, Run};
 use crate::compare::{Compared, compare};
 use crate::outputs::Outputs;
+use crate::pass;
 use crate::plan::Plan;
 use crate::release::{self, Release, Test};
 use crate::report::{self, Progress};
 use crate::session::{self, Session};
 use crate::settings::Package;
+use crate::stack::place::Names;
 use crate::state::{StackRecord, Store};
 
 pub async fn run(common: &Common, code: &Code, run: &Run) -> anyhow::Result<ExitCode> {
@@ -39,8 +41,9 @@ pub async fn run(common: &Common, code: &Code, run: &Run) -> anyhow::Result<Exit
         report::timings(&plan, &done, &names);
     }
 
-    let outputs = Outputs::new(&runner.into_record(), aws.endpoint.as_deref());
-    let answers = wait_for_the_api(&session, &plan, &outputs, &progress).await;
+    let outputs = Outputs::new(settings, &runner.into_record(), aws.place.endpoint.as_deref());
+    let outputs = outputs.with_sign_in(aws, &names).await?;
+    let answers = wait_for_the_api(&session, &names, &plan, &outputs, &progress).await;
     store.check_lock().await?;
     let release = Release { aws, names: &names, keep: settings.keep_versions };
     let to_try = on_trial.into_iter().chain(release::moved(&plan)).collect();
@@ -51,8 +54,8 @@ pub async fn run(common: &Common, code: &Code, run: &Run) -> anyhow::Result<Exit
     release.prune_after(&plan, settings.package).await?;
 
     report::applied(&plan, &done, &names, &outputs, common.json)?;
-    if aws.endpoint.is_none() {
-        report::next_steps(&outputs.env);
+    if aws.place.endpoint.is_none() {
+        report::next_steps(&outputs);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,20 +81,22 @@ async fn save_api_id(
 /// An emulator need not be able to run functions; `outputs --curl` waits for one that does.
 async fn wait_for_the_api(
     Session { aws, .. }: &Session,
+    names: &Names,
     plan: &Plan,
     outputs: &Outputs,
     progress: &Progress<'_>,
 ) -> anyhow::Result<()> {
-    if plan.is_empty() || aws.endpoint.is_some() {
+    if plan.is_empty() || aws.place.endpoint.is_some() {
         return Ok(());
     }
-    let outputs = outputs.clone().with_api_key(aws).await?;
-    let waiting = outputs.wait_until_it_answers(|text| progress.note(text));
+    let waiting = pass::with(aws, names, outputs.auth, async |pass| {
+        outputs.wait_until_it_answers(pass, |text| progress.note(text)).await
+    });
     progress.wait("the API to answer", waiting).await
 }
 
 /// A new version may not do its work; an emulator need not be able to run one that is an image.
 fn test(Session { settings, aws, .. }: &Session) -> Test {
-    let runs = aws.endpoint.is_none() || settings.package == Package::Zip;
+    let runs = aws.place.endpoint.is_none() || settings.package == Package::Zip;
     if runs { Test::Smoke } else { Test::None }
 }

@@ -35,10 +35,10 @@ pub async fn run(
     settings.package = code.package.unwrap_or(settings.package);
     settings.functions.retain(|function, _| only.is_none_or(|only| only == *function));
     let Packed { code, artifacts } =
-        package::pack_all(&settings, aws.endpoint.is_some(), code.functions.as_deref()).await?;
+        package::pack_all(&settings, aws.place.endpoint.is_some(), code.functions.as_deref()).await?;
 
     let ids = code.keys().flat_map(|&f| [Id::Image(f), Id::Function(f), Id::Alias(f)]).collect();
-    let known = Known { api: None, suffix: Suffix::Known, code: &code };
+    let known = Known { api: None, suffix: Suffix::Known, code: &code, users: settings.has_users() };
     let live = live::read_some(&aws, &names, &known, ids).await?;
     let plan = plan::checked(plan::plan(&with_code(&live, &code)?, &live, &names))?;
     report::plan_to_person(&plan, &names, &aws.place);
@@ -46,7 +46,7 @@ pub async fn run(
     let runner = Runner::new(&aws, &store, &names, &artifacts, record, PARALLELISM);
     let progress = Progress::new(&names);
     let done = apply::run(&runner, &plan, |event| progress.show(&event)).await?;
-    let outputs = Outputs::new(&runner.into_record(), aws.endpoint.as_deref());
+    let outputs = Outputs::new(&settings, &runner.into_record(), aws.place.endpoint.as_deref());
     let release = Release { aws: &aws, names: &names, keep: settings.keep_versions };
     store.check_lock().await?;
     let functions = code.keys().copied().collect();

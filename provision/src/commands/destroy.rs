@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use crate::aws::{Aws, s3};
+use crate::aws::{Aws, cognito, s3};
 use crate::cli::{Common, Run};
 use crate::session::Locked;
 use crate::stack::Stack;
 use crate::stack::id::Id;
 use crate::stack::place::Names;
+use crate::stack::resource::Resource;
 use crate::{outputs, plan, report, settings};
 
 /// What becomes of the images.
@@ -41,16 +42,18 @@ pub async fn run(common: &Common, run: &Run, images: Images) -> anyhow::Result<E
     }
     let mut locked = Locked::open(common, &settings).await?;
     if images == Images::Keep {
-        locked.live.retain(|id, _| !matches!(id, Id::Bucket | Id::Table));
+        locked.live.retain(|id, _| !matches!(id, Id::Bucket | Id::Table(_) | Id::UserPool));
     } else if locked.live.contains_key(&Id::Bucket) {
         guard_images(&locked.aws, &locked.names, images).await?;
     }
     let Locked { aws, names, live, .. } = &locked;
     let plan = plan::checked(plan::plan(&Stack::new(), live, names))?;
     report::plan_to_person(&plan, names, &aws.place);
-    // Unattended it goes on: what could lose an image was refused above.
-    if !plan.is_empty() && !run.yes && report::is_attended() {
-        report::confirm(&format!("Remove the stack {} for good?", names.stack), "--yes")?;
+    let users = users(aws, live).await?;
+    let with_users = users.as_ref().map(|users| format!(", with {users}")).unwrap_or_default();
+    // Unattended it goes on where nobody is to be asked: what could lose an image was refused above.
+    if !plan.is_empty() && !run.yes && (report::is_attended() || users.is_some()) {
+        report::confirm(&format!("Remove the stack {}{with_users} for good?", names.stack), "--yes")?;
     }
     let done = locked.run(&plan, run).await?;
     if images != Images::Keep {
@@ -59,6 +62,19 @@ pub async fn run(common: &Common, run: &Run, images: Images) -> anyhow::Result<E
     }
     report::destroyed(&plan, &done, names, images == Images::Keep, common.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many users would go with the stack, in words, where there are any: nothing brings them back.
+async fn users(aws: &Aws, live: &Stack) -> anyhow::Result<Option<String>> {
+    const ENOUGH: usize = 1_000;
+    let Some(Resource::UserPool(pool)) = live.get(&Id::UserPool) else { return Ok(None) };
+    let Some(id) = &pool.id else { return Ok(None) };
+    Ok(match cognito::count(aws, id, ENOUGH).await? {
+        0 => None,
+        1 => Some("1 user".to_owned()),
+        ENOUGH.. => Some(format!("{ENOUGH} users or more")),
+        count => Some(format!("{count} users")),
+    })
 }
 
 async fn guard_images(aws: &Aws, names: &Names, images: Images) -> anyhow::Result<()> {

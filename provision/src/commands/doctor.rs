@@ -11,7 +11,7 @@ use crate::cli::{Code, Common};
 use crate::finding::{Finding, Severity};
 use crate::live::Suffix;
 use crate::session::Session;
-use crate::settings::{self, Settings, StateBucket};
+use crate::settings::{self, Settings};
 use crate::state::Store;
 use crate::{package, permissions, report};
 
@@ -23,7 +23,7 @@ pub async fn run(common: &Common, code: &Code, policy: bool) -> anyhow::Result<E
     if policy {
         let settings = settings::load(common.config.as_deref(), &common.env, code.package)?;
         let aws = Aws::connect().await?;
-        report::policy(&permissions::policy(&aws.place, &common.env, settings.state_bucket.as_ref()))?;
+        report::policy(&permissions::policy(&aws.place, &settings))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut findings = Vec::new();
@@ -44,8 +44,11 @@ pub async fn run(common: &Common, code: &Code, policy: bool) -> anyhow::Result<E
                 findings.extend(state(common, settings, &aws).await);
                 findings.push(binaries(settings, &aws, code).await);
                 findings.push(tracing(settings));
+                findings.extend(sign_in(settings).await);
             }
-            findings.extend(look(&aws, &common.env, settings.as_ref()).await);
+            // Without settings that can be read, it is looked at what would be without any.
+            let fallback = Settings { env: common.env.clone(), ..Settings::default() };
+            findings.extend(look(&aws, settings.as_ref().unwrap_or(&fallback)).await);
         }
         Err(error) => findings.push(Finding::error(
             "credentials",
@@ -66,7 +69,7 @@ pub(super) async fn before_the_first_change(
     if suffix == Suffix::Known {
         return Ok(());
     }
-    let findings = look(aws, &settings.env, Some(settings)).await;
+    let findings = look(aws, settings).await;
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         return Ok(());
     }
@@ -81,15 +84,17 @@ pub(super) async fn before_the_first_change(
 }
 
 /// What AWS can be asked.
-async fn look(aws: &Aws, env: &str, settings: Option<&Settings>) -> Vec<Finding> {
-    let state = settings.and_then(|settings| settings.state_bucket.as_ref());
-    let reserved = settings.map_or(0, Settings::reserved);
+async fn look(aws: &Aws, settings: &Settings) -> Vec<Finding> {
     let who = Finding::ok(
         "credentials",
         format!("{} in account {}, region {}", aws.caller, aws.place.account, aws.place.region),
     );
-    let (permissions, concurrency, logs, clock) =
-        tokio::join!(permissions(aws, env, state), concurrency(aws, reserved), access_logs(aws), clock(aws));
+    let (permissions, concurrency, logs, clock) = tokio::join!(
+        permissions(aws, settings),
+        concurrency(aws, settings.reserved()),
+        access_logs(aws),
+        clock(aws)
+    );
     vec![who, permissions, concurrency, logs, clock]
 }
 
@@ -107,13 +112,14 @@ async fn state(common: &Common, settings: &Settings, aws: &Aws) -> Option<Findin
 }
 
 async fn binaries(settings: &Settings, aws: &Aws, code: &Code) -> Finding {
-    match package::pack_all(settings, aws.endpoint.is_some(), code.functions.as_deref()).await {
+    match package::pack_all(settings, aws.place.endpoint.is_some(), code.functions.as_deref()).await {
         Ok(packed) => Finding::ok("functions", format!("{} are built", packed.code.len())),
         Err(error) => Finding::error("functions", format!("{error:#}"), "build them: make build"),
     }
 }
 
-async fn permissions(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Finding {
+async fn permissions(aws: &Aws, settings: &Settings) -> Finding {
+    let env = &settings.env;
     const WHAT: &str = "permissions";
     let policy = || {
         let env = if env == "default" { String::new() } else { format!(" --env {env}") };
@@ -123,7 +129,7 @@ async fn permissions(aws: &Aws, env: &str, state: Option<&StateBucket>) -> Findi
         let detail = "these are the root user's credentials, which may do everything";
         return Finding::warning(WHAT, detail, format!("make a user or a role for this; {}", policy()));
     }
-    match iam::denied(aws, &permissions::statements(&aws.place, env, state)).await {
+    match iam::denied(aws, &permissions::statements(&aws.place, settings)).await {
         Ok(refused) => permissions::finding(&refused, &policy()),
         Err(error) => {
             let first = format!("{error:#}").lines().next().unwrap_or_default().to_owned();
@@ -206,6 +212,27 @@ async fn clock(aws: &Aws) -> Finding {
     } else {
         Finding::ok(WHAT, "right")
     }
+}
+
+/// Who may call the API, and whether a provider of one's own is where the settings say.
+async fn sign_in(settings: &Settings) -> Option<Finding> {
+    const WHAT: &str = "sign-in";
+    if !settings.has_users() {
+        return None;
+    }
+    let Some((issuer, _)) = settings.sign_in.provider() else {
+        let tier = settings.sign_in.tier.name().to_lowercase();
+        return Some(Finding::ok(WHAT, format!("a user pool of the stack's own, {tier}")));
+    };
+    // OpenID Connect Discovery 1.0, section 4.
+    let url = format!("{issuer}/.well-known/openid-configuration");
+    const ADVICE: &str =
+        "correct sign-in.issuer in cloudpix.toml, or see to it that the provider can be reached";
+    Some(match http::status(&url, &[]).await {
+        Ok(200) => Finding::ok(WHAT, format!("the users of {issuer}")),
+        Ok(status) => Finding::error(WHAT, format!("{url} answers {status}"), ADVICE),
+        Err(error) => Finding::warning(WHAT, format!("{error:#}"), ADVICE),
+    })
 }
 
 /// Neither is wrong: it is a matter of money.

@@ -11,9 +11,10 @@ use crate::report;
 use crate::session::Existing;
 
 pub async fn run(common: &Common, only: Option<Function>) -> anyhow::Result<ExitCode> {
-    let Existing { aws, names, .. } = Existing::open(common).await?;
+    let Existing { settings, aws, names, .. } = Existing::open(common).await?;
     let mut all = BTreeMap::new();
-    for function in Function::ALL.into_iter().filter(|function| only.is_none_or(|only| only == *function)) {
+    let functions = settings.functions.keys().copied();
+    for function in functions.filter(|function| only.is_none_or(|only| only == *function)) {
         let note = lambda::live(&aws, &names, function).await?.map(|live| live.note);
         let versions = lambda::versions(&aws, &names, function).await?;
         all.insert(names.function(function), (versions, note.unwrap_or(Note::None)));

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
@@ -9,8 +8,14 @@ fn place() -> Place {
         partition: "aws".to_owned(),
         account: "123456789012".to_owned(),
         region: "eu-west-1".to_owned(),
-        plain_http: false,
+        endpoint: None,
     }
+}
+
+/// An environment with a state in a bucket, and with this `auth`.
+fn settings(auth: &str, env: &str) -> Settings {
+    let text = format!("[defaults]\nauth = {auth:?}\nstate.backend = \"s3://team-state\"\n");
+    crate::settings::parse(&text, env).unwrap()
 }
 
 /// Each call is named in the code as it is in a policy.
@@ -30,15 +35,25 @@ fn the_policy_allows_every_call_that_the_code_makes() {
     }
     let calls = sources.split('"').filter(|text| {
         let (service, action) = text.split_once(':').unwrap_or_default();
-        let services =
-            ["apigateway", "cloudwatch", "dynamodb", "ecr", "iam", "lambda", "logs", "s3", "sqs", "sts"];
+        let services = [
+            "apigateway",
+            "cloudwatch",
+            "cognito-idp",
+            "dynamodb",
+            "ecr",
+            "iam",
+            "lambda",
+            "logs",
+            "s3",
+            "sqs",
+            "sts",
+        ];
         let is_name = !action.is_empty() && action.chars().all(|c| c.is_ascii_alphanumeric());
         services.contains(&service) && is_name
     });
     let made: BTreeSet<&str> = calls.map(|call| call.split(' ').next().unwrap_or(call)).collect();
     assert!(made.len() > 80, "{made:?}");
-    let state = StateBucket { bucket: "team-state".to_owned(), prefix: String::new() };
-    let statements = statements(&place(), "default", Some(&state));
+    let statements = statements(&place(), &settings("users", "default"));
     let allowed: BTreeSet<&str> = statements.iter().flat_map(|it| it.actions).copied().collect();
     let missing: Vec<_> = made.difference(&allowed).collect();
     assert!(missing.is_empty(), "not in the policy: {missing:?}");
@@ -47,9 +62,10 @@ fn the_policy_allows_every_call_that_the_code_makes() {
 /// What AWS wants besides the call itself, without which it refuses the call or leaves a part of the
 /// answer out. The pages are those of the calls, and of
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>.
-const BESIDES: [(&str, &[&str]); 12] = [
+const BESIDES: [(&str, &[&str]); 13] = [
     ("apigateway:POST", &["apigateway:PUT", "iam:CreateServiceLinkedRole"]),
     ("cloudwatch:PutMetricAlarm", &["cloudwatch:TagResource"]),
+    ("cognito-idp:CreateUserPool", &["cognito-idp:TagResource"]),
     ("dynamodb:CreateTable", &["dynamodb:TagResource"]),
     ("ecr:CreateRepository", &["ecr:TagResource"]),
     ("iam:CreateRole", &["iam:TagRole"]),
@@ -73,7 +89,7 @@ const BESIDES: [(&str, &[&str]); 12] = [
 
 #[test]
 fn the_policy_allows_what_a_call_needs_besides_itself() {
-    let statements = statements(&place(), "default", None);
+    let statements = statements(&place(), &settings("users", "default"));
     let allowed: BTreeSet<&str> = statements.iter().flat_map(|it| it.actions).copied().collect();
     for (call, besides) in BESIDES {
         assert!(allowed.contains(call), "{call} is made no more");
@@ -82,7 +98,7 @@ fn the_policy_allows_what_a_call_needs_besides_itself() {
         }
     }
     let role = statements.iter().find(|it| it.id == SERVICE_ROLE).unwrap();
-    assert_eq!(role.condition, Some(("iam:AWSServiceName", GATEWAY)));
+    assert_eq!(role.condition, Some(("iam:AWSServiceName", GATEWAY.to_owned())));
 }
 
 #[test]
@@ -106,14 +122,21 @@ fn what_only_some_accounts_need_stops_nobody() {
 
 #[test]
 fn the_policy_is_about_one_environment_and_fits_what_iam_takes() {
-    let policy = policy(&place(), "staging", None);
+    for auth in ["api-key", "users"] {
+        fits(&policy(&place(), &settings(auth, "staging")));
+    }
+    let before = policy(&place(), &settings("api-key", "default")).to_string();
+    assert!(!before.contains("cognito"), "{before}");
+}
+
+fn fits(policy: &Value) {
     let text = policy.to_string();
     assert!(text.contains("arn:aws:s3:::cloudpix-staging-images-*"), "{text}");
     assert!(text.contains("arn:aws:lambda:eu-west-1:123456789012:function:cloudpix-staging-*"), "{text}");
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     assert!(text.len() < 6144, "{} characters", text.len());
     for statement in policy["Statement"].as_array().unwrap() {
-        let account = statement["Sid"] == "Account";
+        let account = statement["Sid"] == "Account" || statement["Sid"] == "SignIn";
         assert_eq!(statement["Resource"] == json!(["*"]), account, "{statement}");
     }
 }

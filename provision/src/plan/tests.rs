@@ -9,6 +9,7 @@ use proptest::sample::{Index, subsequence};
 use super::*;
 use crate::settings::{self, Package};
 use crate::stack;
+use crate::stack::id::Purpose;
 use crate::stack::place::Place;
 use crate::stack::resource::Tags;
 use crate::stack::resource::lambda::Code;
@@ -18,7 +19,7 @@ fn names() -> Names {
 }
 
 fn stack(package: Package, memory: i32) -> Stack {
-    let mut settings = settings::parse("", "default").unwrap();
+    let mut settings = settings::parse("[defaults]\nauth = \"users\"\n", "default").unwrap();
     for sizing in settings.functions.values_mut() {
         sizing.memory = memory;
     }
@@ -26,7 +27,7 @@ fn stack(package: Package, memory: i32) -> Stack {
         partition: "aws".into(),
         account: "123456789012".into(),
         region: "eu-west-1".into(),
-        plain_http: false,
+        endpoint: None,
     };
     let digest = if package == Package::Image { "sha256:00" } else { "AA==" };
     let code = Code { package, digest: digest.to_owned(), architecture: "arm64".to_owned() };
@@ -199,10 +200,11 @@ fn a_change_names_its_field_from_and_to() {
 #[test]
 fn an_index_that_is_still_being_made_is_a_change() {
     let (desired, mut live) = (stack(Package::Image, 512), stack(Package::Image, 512));
-    let Some(Resource::Table(table)) = live.get_mut(&Id::Table) else { panic!() };
+    let Some(Resource::Table(_, table)) = live.get_mut(&Id::Table(Purpose::Metadata)) else { panic!() };
     table.indexes.get_mut("OwnerIndex").unwrap().status = "CREATING".to_owned();
     let plan = plan(&desired, &live, &names()).unwrap();
-    let [Step { id: Id::Table, action: Action::Update { changes, .. } }] = &plan.steps[..] else {
+    let [Step { id: Id::Table(Purpose::Metadata), action: Action::Update { changes, .. } }] = &plan.steps[..]
+    else {
         panic!("{plan:?}")
     };
     let field = "indexes.OwnerIndex.status".to_owned();
@@ -222,7 +224,7 @@ fn another_package_replaces_the_function_and_makes_its_permission_again() {
 fn a_resource_without_our_tag_is_refused_by_name() {
     let desired = stack(Package::Image, 512);
     let mut live = desired.clone();
-    let Some(Resource::Table(table)) = live.get_mut(&Id::Table) else { panic!() };
+    let Some(Resource::Table(_, table)) = live.get_mut(&Id::Table(Purpose::Metadata)) else { panic!() };
     table.tags = Tags::new();
     let Some(Resource::Role(_, role)) = live.get_mut(&Id::Role(Function::List)) else { panic!() };
     role.tags.insert(STACK_TAG.to_owned(), "cloudpix-other".to_owned());
@@ -239,10 +241,12 @@ fn a_resource_without_our_tag_is_refused_by_name() {
 fn a_table_is_never_replaced() {
     let desired = stack(Package::Image, 512);
     let mut live = desired.clone();
-    let Some(Resource::Table(table)) = live.get_mut(&Id::Table) else { panic!() };
+    let Some(Resource::Table(_, table)) = live.get_mut(&Id::Table(Purpose::Metadata)) else { panic!() };
     table.partition_key = "Id".to_owned();
     let refusals = plan(&desired, &live, &names()).unwrap_err();
-    let [Refusal::LosesData { id: Id::Table, field, .. }] = &refusals[..] else { panic!("{refusals:?}") };
+    let [Refusal::LosesData { id: Id::Table(Purpose::Metadata), field, .. }] = &refusals[..] else {
+        panic!("{refusals:?}")
+    };
     assert_eq!(field, "partition-key");
 }
 
@@ -261,20 +265,21 @@ fn adopting_tags_what_is_nobodys_and_refuses_what_is_anothers() {
     let untagged = |live: &mut Stack, id: Id, tags: Tags| {
         let resource = live.get_mut(&id).expect("it is part of every stack");
         match resource {
-            Resource::Table(table) => table.tags = tags,
+            Resource::Table(_, table) => table.tags = tags,
             Resource::LogGroup(_, group) => group.tags = tags,
             other => panic!("{other:?}"),
         }
     };
     let mut live = desired.clone();
-    untagged(&mut live, Id::Table, Tags::new());
+    untagged(&mut live, Id::Table(Purpose::Metadata), Tags::new());
     assert!(plan(&desired, &live, &names()).is_err());
     let adopting = adopt(&live, &names()).unwrap();
-    let [Step { id: Id::Table, action: Action::Update { desired: tagged, .. } }] = adopting.steps.as_slice()
+    let [Step { id: Id::Table(Purpose::Metadata), action: Action::Update { desired: tagged, .. } }] =
+        adopting.steps.as_slice()
     else {
         panic!("{adopting:?}")
     };
-    assert_eq!(tagged, &desired[&Id::Table]);
+    assert_eq!(tagged, &desired[&Id::Table(Purpose::Metadata)]);
     let theirs = Tags::from([(STACK_TAG.to_owned(), "theirs".to_owned())]);
     untagged(&mut live, Id::LogGroup(Function::List), theirs);
     assert_eq!(adopt(&live, &names()).unwrap_err().len(), 1);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::out;
-use crate::cost::{DATE, Item, REGION, Traffic};
+use crate::cost::{COGNITO, DATE, Item, REGION, Traffic};
 
 /// Said of the worst case, which is none: a link needs no key.
 const BEYOND: &str = "  Downloads are counted by nothing: a link works for 15 minutes, as often as\n  anybody likes, and each GB beyond these is billed at the price above.\n\n";
@@ -24,10 +24,12 @@ pub fn cost(items: &[Item], traffic: &Traffic, worst_case: bool, json: bool) -> 
         });
         return out(&format!("{answer:#}\n"));
     }
-    let Traffic { uploads, lists, downloads, image_mb, stored } = traffic;
+    let Traffic { uploads, lists, downloads, users, image_mb, stored } = traffic;
+    let signed_in = items.iter().any(|item| item.service == COGNITO);
+    let users = if signed_in { format!(" {users} users,") } else { String::new() };
     let mut text = format!(
         "A month with {uploads} uploads, {lists} list requests, {downloads} downloads,\n\
-         {image_mb} MB an image, {stored} images kept from before.\n\
+        {users} {image_mb} MB an image, {stored} images kept from before.\n\
          List prices of {REGION} ({DATE}) in US dollars, free tiers left out.\n\n"
     );
     for Item { service, what, quantity, price, cost, .. } in items.iter().filter(|item| item.cost > 0.0) {

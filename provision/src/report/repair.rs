@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{out, talk};
+use crate::stack::id::Purpose;
 use crate::stack::place::Names;
 use crate::{backfill, redrive, reindex};
 
@@ -20,7 +21,7 @@ pub fn reindexed(outcome: &reindex::Outcome, names: &Names, json: bool) -> anyho
     let reindex::Outcome { objects, written, present, unclear } = outcome;
     out(&format!(
         "{}: {objects} objects, {written} records written, {present} there already, {} objects that do not say enough\n",
-        names.table(),
+        names.table(Purpose::Metadata),
         unclear.len()
     ))?;
     for key in unclear {

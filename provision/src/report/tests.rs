@@ -10,7 +10,7 @@ use super::*;
 use crate::apply::{Done, Event};
 use crate::aws::cloudwatch::Hour;
 use crate::plan::{Action, Change, Plan, Step};
-use crate::stack::id::Id;
+use crate::stack::id::{Id, Purpose};
 use crate::stack::resource::api::ApiKey;
 use crate::stack::resource::watch::LogGroup;
 use crate::stack::resource::{Resource, Tags};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 fn place() -> Place {
     let (partition, account, region) = ("aws".into(), "123456789012".into(), "eu-west-1".into());
-    Place { partition, account, region, plain_http: false }
+    Place { partition, account, region, endpoint: None }
 }
 
 fn names() -> Names {
@@ -52,7 +52,7 @@ fn a_plan() -> Plan {
             Step { id: Id::LogGroup(Function::List), action: update },
             Step { id: Id::ApiKey, action: Action::Delete(key) },
         ],
-        unchanged: vec![Id::Bucket, Id::Table],
+        unchanged: vec![Id::Bucket, Id::Table(Purpose::Metadata)],
     }
 }
 
@@ -83,7 +83,8 @@ fn a_plan_as_json_has_every_field_whole() {
 #[test]
 fn the_outputs_hold_no_key_that_was_not_asked_for() {
     let record = crate::state::StackRecord::new("staging", &place(), "abcd1234".to_owned());
-    let outputs = Outputs::new(&record, None);
+    let settings = crate::settings::parse("[defaults]\nauth = \"api-key\"\n", "staging").unwrap();
+    let outputs = Outputs::new(&settings, &record, None);
     let functions: Vec<String> = outputs.functions.values().cloned().collect();
     assert!(functions.iter().any(|name| name == "cloudpix-staging-list"), "{functions:?}");
     assert_snapshot!(outputs_text(&outputs).replace(&functions.join(", "), "(all)"), @r"
@@ -200,7 +201,7 @@ fn a_health_reads_well_without_colour_and_in_80_columns() {
     let row = |id, health: Option<(&str, bool)>| Row::of(id, health.map(|(it, well)| (it.to_owned(), well)));
     let rows = [
         row(Id::Bucket, Some(("there", true))),
-        row(Id::Table, Some(("ACTIVE, about 0 records", true))),
+        row(Id::Table(Purpose::Metadata), Some(("ACTIVE, about 0 records", true))),
         row(Id::Function(Function::Upload), Some(("Active, code 4bc1c9a3", true))),
         row(Id::Api, Some(("answers 403 in 12 ms", true))),
         row(Id::ApiKey, None),

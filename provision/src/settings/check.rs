@@ -24,6 +24,7 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         range(&format!("{name}.concurrency"), sizing.concurrency.unwrap_or_default(), 0..=100_000)?;
     }
     settings.thumbnails.check()?;
+    settings.sign_in.check()?;
     let days = settings.log_retention_days;
     ensure!(
         RETENTION.contains(&days),

@@ -106,6 +106,7 @@ fn settings(text: &str, mut table: DeTable<'_>) -> anyhow::Result<Settings> {
             Function::ALL.map(Function::name).join(", ")
         )
     })?;
+    functions.retain(|function, _| settings.has_users() || !profile(*function).only_with_users);
     Ok(Settings { functions, ..settings })
 }
 

@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Function, ROUTES, Route};
+use contract::{Function, Route};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::place::{API_ID, LIVE, Names, Place, STAGE};
-use super::resource::api::{AccessLog, Api, GatewayResponse, Integration, Method};
+use super::place::{API_ID, AUTHORIZER, LIVE, Names, Place, STAGE};
+use super::resource::api::{AccessLog, Api, Authorizer, GatewayResponse, Integration, Method};
 use crate::settings::{Auth, Settings};
 
 pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {
     let mut methods = BTreeMap::new();
-    for route in &ROUTES {
+    for route in routes(settings) {
         let function = place.arn("lambda", &format!("function:{}:{LIVE}", names.function(route.function)));
         let method = Method {
             api_key_required: settings.auth == Auth::ApiKey,
+            authorizer: settings.has_users().then(|| AUTHORIZER.to_owned()),
             integration: Integration::Lambda(function),
         };
         methods.insert(format!("{} {}", route.method, route.path), method);
@@ -28,7 +29,29 @@ pub(super) fn api(settings: &Settings, place: &Place, names: &Names) -> Api {
         minimum_compression: Some(COMPRESSED_FROM),
         binary_media_types: contract::BINARY_MEDIA_TYPES.map(str::to_owned).into(),
         methods,
+        authorizer: settings.has_users().then(|| authorizer(place, names)),
         responses: responses(settings),
+    }
+}
+
+/// The routes that a stack by these settings has.
+fn routes(settings: &Settings) -> impl Iterator<Item = &'static Route> {
+    contract::routes(match settings.auth {
+        Auth::Users => contract::Auth::Users,
+        Auth::ApiKey => contract::Auth::ApiKey,
+        Auth::None => contract::Auth::None,
+    })
+}
+
+/// A key that was revoked is good for as long as what the authorizer said of it is kept.
+const KEPT_FOR: i32 = 60;
+
+fn authorizer(place: &Place, names: &Names) -> Authorizer {
+    let function = names.function(Function::Authorize);
+    Authorizer {
+        function: place.arn("lambda", &format!("function:{function}:{LIVE}")),
+        identity_source: "method.request.header.Authorization".to_owned(),
+        kept_for: KEPT_FOR,
     }
 }
 
@@ -39,7 +62,11 @@ const COMPRESSED_FROM: i32 = 4096;
 
 /// Sixteen hexadecimal digits that change when anything under the stage does.
 pub(super) fn fingerprint(api: &Api) -> String {
-    let text = json!({"binary": api.binary_media_types, "compression": api.minimum_compression, "methods": api.methods, "responses": api.responses});
+    let mut text = json!({"binary": api.binary_media_types, "compression": api.minimum_compression, "methods": api.methods, "responses": api.responses});
+    // Where there is none, it is as it was before there could be one.
+    if let Some(authorizer) = &api.authorizer {
+        text["authorizer"] = json!(authorizer);
+    }
     let digest = Sha256::digest(text.to_string());
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -65,6 +92,9 @@ pub(super) fn access_log(settings: &Settings, place: &Place, names: &Names) -> A
         ("functionMs", "integrationLatency"),
         ("error", "error.responseType"),
     ];
+    if settings.has_users() {
+        fields.extend([("owner", "authorizer.owner"), ("by", "authorizer.by")]);
+    }
     if settings.tracing {
         fields.push(("trace", "xrayTraceId"));
     }
@@ -75,13 +105,20 @@ pub(super) fn access_log(settings: &Settings, place: &Place, names: &Names) -> A
 }
 
 /// Exactly our routes may call the function's alias, on our API and our stage.
-pub(super) fn callers(place: &Place, function: Function) -> BTreeMap<String, String> {
-    let callers = ROUTES.iter().filter(|route| route.function == function).map(|route| {
+pub(super) fn callers(settings: &Settings, place: &Place, function: Function) -> BTreeMap<String, String> {
+    let callers = routes(settings).filter(|route| route.function == function).map(|route| {
         let Route { method, path, .. } = route;
         let id = format!("Cloudpix{method}{}", path.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
         (id, place.arn("execute-api", &format!("{API_ID}/{STAGE}/{method}{}", any_parameter(path))))
     });
     callers.collect()
+}
+
+/// The API asks the function who makes a request, by an authorizer whose id API Gateway draws.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/configure-api-gateway-lambda-authorization-with-console.html>
+pub(super) fn asker(place: &Place) -> BTreeMap<String, String> {
+    let any = place.arn("execute-api", &format!("{API_ID}/authorizers/*"));
+    BTreeMap::from([("CloudpixAuthorizer".to_owned(), any)])
 }
 
 /// In the ARN of a method, `*` stands for whatever a path parameter holds: `/images/*`.
@@ -92,13 +129,22 @@ fn any_parameter(path: &str) -> String {
 
 fn preflight(settings: &Settings, path: &str) -> Method {
     let methods: BTreeSet<&str> =
-        ROUTES.iter().filter(|route| route.path == path).map(|route| route.method).collect();
+        routes(settings).filter(|route| route.path == path).map(|route| route.method).collect();
     let methods: Vec<&str> = methods.into_iter().chain(["OPTIONS"]).collect();
     let mut headers = cors(settings);
     headers.insert("Access-Control-Allow-Methods".to_owned(), methods.join(","));
-    headers.insert("Access-Control-Allow-Headers".to_owned(), contract::API_HEADERS.join(","));
+    headers.insert("Access-Control-Allow-Headers".to_owned(), allowed_headers(settings).join(","));
     headers.insert("Access-Control-Max-Age".to_owned(), "3600".to_owned());
-    Method { api_key_required: false, integration: Integration::Preflight(headers) }
+    Method { api_key_required: false, authorizer: None, integration: Integration::Preflight(headers) }
+}
+
+/// What a browser may send, of which one header says who asks.
+fn allowed_headers(settings: &Settings) -> Vec<&'static str> {
+    let headers = contract::API_HEADERS.into_iter();
+    if settings.has_users() {
+        return headers.filter(|name| *name != "x-api-key").chain(["authorization"]).collect();
+    }
+    headers.collect()
 }
 
 fn cors(settings: &Settings) -> BTreeMap<String, String> {
@@ -156,21 +202,54 @@ fn responses(settings: &Settings) -> BTreeMap<String, GatewayResponse> {
     let mut responses: BTreeMap<String, GatewayResponse> = known
         .into_iter()
         .map(|(kind, status, problem, title, detail)| {
-            let template = json!({
-                "type": format!("urn:cloudpix:problem:{problem}"),
-                "title": title,
-                "status": status,
-                "detail": detail,
-            });
-            (kind.to_owned(), response(settings, Some(status), template.to_string()))
+            (kind.to_owned(), response(settings, Some(status), own(problem, title, status, detail)))
         })
         .collect();
+    if settings.has_users() {
+        responses.extend(responses_to_users(settings));
+    }
     // Whatever has no entry above keeps the status that API Gateway gave it, which a template cannot know.
     for kind in ["DEFAULT_4XX", "DEFAULT_5XX"] {
         let template = r#"{"type":"about:blank","title":$context.error.messageString}"#;
         responses.insert(kind.to_owned(), response(settings, None, template.to_owned()));
     }
     responses
+}
+
+/// What API Gateway says for the authorizer: who shows nothing, or nothing good, and where it cannot tell.
+///
+/// Whoever is refused gets a policy that denies, since an error would not be kept for the next time, and so comes here
+/// by way of `ACCESS_DENIED`.
+fn responses_to_users(settings: &Settings) -> [(String, GatewayResponse); 4] {
+    const UNKNOWN: &str = "sign in, or send a key that is valid: `Authorization: Bearer TOKEN`";
+    const LATER: &str = "who sent this request cannot be found out just now; try it again";
+    let unknown = ("unauthorized", "Unauthorized", UNKNOWN);
+    let later = ("unavailable", "Service Unavailable", LATER);
+    [
+        ("UNAUTHORIZED", 401, unknown),
+        ("ACCESS_DENIED", 401, unknown),
+        ("AUTHORIZER_FAILURE", 503, later),
+        ("AUTHORIZER_CONFIGURATION_ERROR", 503, later),
+    ]
+    .map(|(kind, status, (problem, title, detail))| {
+        let mut response = response(settings, Some(status), own(problem, title, status, detail));
+        if status == 401 {
+            // RFC 9110, section 11.6.1: it says how to do better.
+            response.headers.insert("WWW-Authenticate".to_owned(), "Bearer".to_owned());
+        }
+        (kind.to_owned(), response)
+    })
+}
+
+/// A problem of ours (RFC 9457).
+fn own(problem: &str, title: &str, status: u16, detail: &str) -> String {
+    json!({
+        "type": format!("urn:cloudpix:problem:{problem}"),
+        "title": title,
+        "status": status,
+        "detail": detail,
+    })
+    .to_string()
 }
 
 const TOO_LARGE: &str = "an image sent inline may have 4194304 bytes at most; for a larger one leave out `data`, \

@@ -3,13 +3,15 @@
 //!
 //! It is data only: what each part means on AWS is said where it is used.
 
-use contract::{Function, path};
+use contract::{Function, access, path};
 
 /// What calls a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// The API, by the routes of `contract::ROUTES`. A client waits for the response.
     Requests,
+    /// The API, which asks about each request whose it is, before a route is served.
+    Authorization,
     /// New objects in the bucket. Nobody waits, and what fails for good goes to the dead-letter queue.
     Objects,
 }
@@ -19,7 +21,7 @@ impl Trigger {
     /// lets a function run for 15 minutes.
     pub fn longest(self) -> i32 {
         match self {
-            Trigger::Requests => 29,
+            Trigger::Requests | Trigger::Authorization => 29,
             Trigger::Objects => 900,
         }
     }
@@ -31,6 +33,14 @@ pub struct Right {
     pub sid: &'static str,
     pub actions: &'static [&'static str],
     pub on: &'static [Target],
+    /// The only attributes of an item that it is about; none named are all.
+    pub attributes: &'static [&'static str],
+}
+
+impl Right {
+    const fn new(sid: &'static str, actions: &'static [&'static str], on: &'static [Target]) -> Right {
+        Right { sid, actions, on, attributes: &[] }
+    }
 }
 
 /// What a right is about.
@@ -43,6 +53,10 @@ pub enum Target {
     Table,
     /// Both indexes of the table.
     Indexes,
+    /// The table of keys and users.
+    Access,
+    /// The index of it, by owner.
+    AccessIndex,
     DeadLetters,
 }
 
@@ -64,6 +78,8 @@ pub enum SmokeTest {
     Get { path: &'static str, query: &'static str },
     /// An event about no object succeeds. It is for functions that no route leads to.
     EmptyEvent,
+    /// The API serves this request to whoever shows a key, and to nobody whose key is not one.
+    Key { path: &'static str, query: &'static str },
 }
 
 /// How long a function is busy, in milliseconds of which AWS's own time is most: a generous guess, at the
@@ -89,9 +105,18 @@ pub struct Profile {
     pub takes_images: bool,
     /// Beside writing its log, which every function may.
     pub rights: &'static [Right],
+    /// More rights, where users sign in.
+    pub rights_with_users: &'static [Right],
+    /// Whether there is such a function only where users sign in.
+    pub only_with_users: bool,
     pub alarms: &'static [Trouble],
     pub smoke_test: SmokeTest,
     pub busy: Busy,
+}
+
+/// The functions of a stack, by whether users sign in.
+pub fn functions(users: bool) -> impl Iterator<Item = Function> {
+    Function::ALL.into_iter().filter(move |function| users || !profile(*function).only_with_users)
 }
 
 pub fn profile(function: Function) -> &'static Profile {
@@ -99,6 +124,7 @@ pub fn profile(function: Function) -> &'static Profile {
         Function::Upload => &UPLOAD,
         Function::List => &LIST,
         Function::Process => &PROCESS,
+        Function::Authorize => &AUTHORIZE,
     }
 }
 
@@ -107,11 +133,11 @@ pub fn takers() -> impl Iterator<Item = Function> {
     Function::ALL.into_iter().filter(|function| profile(*function).takes_images)
 }
 
-const RECORDS: Right = Right {
-    sid: "Records",
-    actions: &["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
-    on: &[Target::Table],
-};
+const RECORDS: Right = Right::new(
+    "Records",
+    &["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+    &[Target::Table],
+);
 
 const UPLOAD: Profile = Profile {
     trigger: Trigger::Requests,
@@ -120,14 +146,15 @@ const UPLOAD: Profile = Profile {
     makes_thumbnails: false,
     takes_images: true,
     rights: &[
-        Right {
-            sid: "Objects",
-            actions: &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"],
-            on: &[Target::Images],
-        },
-        Right { sid: "Thumbnails", actions: &["s3:DeleteObject"], on: &[Target::Thumbnails] },
+        Right::new("Objects", &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], &[Target::Images]),
+        Right::new("Thumbnails", &["s3:DeleteObject"], &[Target::Thumbnails]),
         RECORDS,
     ],
+    rights_with_users: &[
+        Right::new("Keys", &["dynamodb:PutItem", "dynamodb:DeleteItem"], &[Target::Access]),
+        Right::new("KeysOfOwner", &["dynamodb:Query"], &[Target::AccessIndex]),
+    ],
+    only_with_users: false,
     alarms: &[Trouble::Errors, Trouble::Throttles, Trouble::Slow],
     smoke_test: SmokeTest::Upload,
     busy: Busy { upload: 150.0, page: 0.0 },
@@ -140,10 +167,12 @@ const LIST: Profile = Profile {
     makes_thumbnails: false,
     takes_images: false,
     rights: &[
-        Right { sid: "Pages", actions: &["dynamodb:Query"], on: &[Target::Indexes] },
-        Right { sid: "Records", actions: &["dynamodb:GetItem"], on: &[Target::Table] },
-        Right { sid: "Downloads", actions: &["s3:GetObject"], on: &[Target::Images, Target::Thumbnails] },
+        Right::new("Pages", &["dynamodb:Query"], &[Target::Indexes]),
+        Right::new("Records", &["dynamodb:GetItem"], &[Target::Table]),
+        Right::new("Downloads", &["s3:GetObject"], &[Target::Images, Target::Thumbnails]),
     ],
+    rights_with_users: &[Right::new("KeysOfOwner", &["dynamodb:Query"], &[Target::AccessIndex])],
+    only_with_users: false,
     alarms: &[Trouble::Errors, Trouble::Throttles, Trouble::Slow],
     smoke_test: SmokeTest::Get { path: path::LIST, query: "limit=1" },
     busy: Busy { upload: 0.0, page: 30.0 },
@@ -156,20 +185,47 @@ const PROCESS: Profile = Profile {
     makes_thumbnails: true,
     takes_images: true,
     rights: &[
-        Right {
-            sid: "Objects",
-            actions: &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
-            on: &[Target::Images],
-        },
-        Right { sid: "Thumbnails", actions: &["s3:PutObject", "s3:DeleteObject"], on: &[Target::Thumbnails] },
+        Right::new(
+            "Objects",
+            &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+            &[Target::Images],
+        ),
+        Right::new("Thumbnails", &["s3:PutObject", "s3:DeleteObject"], &[Target::Thumbnails]),
         // Without it S3 answers 403 for an object that is gone, as if it might be there. A condition on the
         // prefix would never hold: GetObject brings none.
         // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
-        Right { sid: "Missing", actions: &["s3:ListBucket"], on: &[Target::Bucket] },
+        Right::new("Missing", &["s3:ListBucket"], &[Target::Bucket]),
         RECORDS,
-        Right { sid: "DeadLetters", actions: &["sqs:SendMessage"], on: &[Target::DeadLetters] },
+        Right::new("DeadLetters", &["sqs:SendMessage"], &[Target::DeadLetters]),
     ],
+    rights_with_users: &[],
+    only_with_users: false,
     alarms: &[Trouble::Errors, Trouble::Throttles],
     smoke_test: SmokeTest::EmptyEvent,
     busy: Busy { upload: 500.0, page: 0.0 },
+};
+
+/// What it does is done in a moment. Its memory is what gives it the CPU to start soon, since the first request
+/// after a while waits for it and for the function behind it.
+const AUTHORIZE: Profile = Profile {
+    trigger: Trigger::Authorization,
+    memory: 256,
+    timeout: 10,
+    makes_thumbnails: false,
+    takes_images: false,
+    rights: &[
+        Right::new("Keys", &["dynamodb:GetItem"], &[Target::Access]),
+        // When a key was used last is all that it may write, and that on nothing else than a key.
+        Right {
+            sid: "LastUsed",
+            actions: &["dynamodb:UpdateItem"],
+            on: &[Target::Access],
+            attributes: &[access::KEY, access::LAST_USED],
+        },
+    ],
+    rights_with_users: &[],
+    only_with_users: true,
+    alarms: &[Trouble::Errors, Trouble::Throttles, Trouble::Slow],
+    smoke_test: SmokeTest::Key { path: path::LIST, query: "limit=1" },
+    busy: Busy { upload: 3.0, page: 3.0 },
 };

@@ -4,11 +4,32 @@ use contract::Function;
 
 use super::function::{Trigger, profile};
 
+/// What a table is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// The images' records.
+    Metadata,
+    /// Keys and users, where users sign in.
+    Access,
+}
+
+impl Purpose {
+    pub const ALL: [Purpose; 2] = [Purpose::Metadata, Purpose::Access];
+
+    /// What ends the table's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Metadata => "metadata",
+            Purpose::Access => "access",
+        }
+    }
+}
+
 /// One resource of the stack. The declaration order puts what is needed before what needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Id {
     Bucket,
-    Table,
+    Table(Purpose),
     /// What `process` failed at.
     Queue,
     LogGroup(Function),
@@ -17,9 +38,13 @@ pub enum Id {
     Role(Function),
     Repository(Function),
     Image(Function),
+    /// Who may sign in, and the pages where they do.
+    UserPool,
+    Api,
+    /// What the pool of users knows the gallery as.
+    AppClient,
     Function(Function),
     Alias(Function),
-    Api,
     ApiKey,
     Permission(Function),
     /// What the bucket starts.
@@ -38,12 +63,15 @@ impl Id {
         let mut ids: Vec<Id> = per_function
             .iter()
             .flat_map(|id| Function::ALL.map(id))
-            .chain([Id::Bucket, Id::Table, Id::Queue])
+            .chain(Purpose::ALL.map(Id::Table))
+            .chain([Id::Bucket, Id::Queue])
             .collect();
         ids.extend([
             Id::Notification,
             Id::AccessLog,
+            Id::UserPool,
             Id::Api,
+            Id::AppClient,
             Id::ApiKey,
             Id::Stage,
             Id::UsagePlan,
@@ -62,12 +90,13 @@ impl Id {
     pub fn needs(self) -> Vec<Id> {
         match self {
             Id::Bucket
-            | Id::Table
+            | Id::Table(_)
             | Id::Queue
             | Id::LogGroup(_)
             | Id::AccessLog
             | Id::Role(_)
             | Id::Repository(_)
+            | Id::UserPool
             | Id::Api
             | Id::ApiKey
             | Id::Alarms
@@ -77,21 +106,43 @@ impl Id {
             Id::Image(f) => vec![Id::Repository(f)],
             Id::Function(f) => {
                 let own = [Id::Role(f), Id::LogGroup(f), Id::Image(f)];
-                let queue = (profile(f).trigger == Trigger::Objects).then_some(Id::Queue);
-                own.into_iter().chain(queue).collect()
+                let more = match profile(f).trigger {
+                    Trigger::Requests => None,
+                    Trigger::Objects => Some(Id::Queue),
+                    // It is told whose tokens count, and which client they must be for.
+                    Trigger::Authorization => Some(Id::AppClient),
+                };
+                own.into_iter().chain(more).collect()
             }
+            // It leads back to the API, once somebody has signed in.
+            Id::AppClient => vec![Id::UserPool, Id::Api],
             Id::Alias(f) => vec![Id::Function(f)],
             Id::Permission(f) => match profile(f).trigger {
                 Trigger::Objects => vec![Id::Alias(f), Id::Bucket],
-                Trigger::Requests => vec![Id::Alias(f), Id::Api],
+                Trigger::Requests | Trigger::Authorization => vec![Id::Alias(f), Id::Api],
             },
             Id::Notification => vec![Id::Bucket, Id::Permission(Function::Process)],
             Id::Stage => Function::ALL
                 .into_iter()
                 .map(Id::Permission)
-                .chain([Id::Bucket, Id::Table, Id::Notification, Id::AccessLog, Id::Api])
+                .chain(Purpose::ALL.map(Id::Table))
+                .chain([Id::Bucket, Id::Notification, Id::AccessLog, Id::Api])
                 .collect(),
             Id::UsagePlan => vec![Id::Stage, Id::ApiKey],
+        }
+    }
+
+    /// The function that it is a part of.
+    pub fn function(self) -> Option<Function> {
+        match self {
+            Id::LogGroup(f)
+            | Id::Role(f)
+            | Id::Repository(f)
+            | Id::Image(f)
+            | Id::Function(f)
+            | Id::Alias(f)
+            | Id::Permission(f) => Some(f),
+            _ => None,
         }
     }
 
@@ -99,7 +150,7 @@ impl Id {
     pub fn kind(self) -> &'static str {
         match self {
             Id::Bucket => "S3 bucket",
-            Id::Table => "DynamoDB table",
+            Id::Table(_) => "DynamoDB table",
             Id::Queue => "SQS queue",
             Id::Notification => "S3 notification",
             Id::LogGroup(_) | Id::AccessLog => "log group",
@@ -108,6 +159,8 @@ impl Id {
             Id::Image(_) => "container image",
             Id::Function(_) => "Lambda function",
             Id::Alias(_) => "Lambda alias",
+            Id::UserPool => "user pool",
+            Id::AppClient => "app client",
             Id::Api => "REST API",
             Id::ApiKey => "API key",
             Id::Permission(_) => "Lambda permission",

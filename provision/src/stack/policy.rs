@@ -6,10 +6,11 @@ use contract::Function;
 use serde_json::{Value, json};
 
 use super::api;
-use super::function::{Right, Target, Trigger, profile};
+use super::function::{Profile, Right, Target, Trigger, profile};
+use super::id::Purpose;
 use super::place::{Names, PULL_STATEMENT, Place};
 use super::resource::lambda::{Permission, Role};
-use crate::settings::Settings;
+use crate::settings::{Auth, Settings};
 
 pub fn role_arn(place: &Place, names: &Names, function: Function) -> String {
     format!("arn:{}:iam::{}:role/{}", place.partition, place.account, names.role(function))
@@ -22,7 +23,9 @@ pub(super) fn role(settings: &Settings, place: &Place, names: &Names, function: 
         "Action": "sts:AssumeRole",
     }]});
     let mut statements = vec![logs(place, names, function)];
-    statements.extend(profile(function).rights.iter().map(|right| data(place, names, right)));
+    let Profile { rights, rights_with_users, .. } = profile(function);
+    let with_users = if settings.auth == Auth::Users { *rights_with_users } else { &[] };
+    statements.extend(rights.iter().chain(with_users).map(|right| data(place, names, right)));
     if settings.tracing {
         // X-Ray has no resources to name.
         // <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>
@@ -42,7 +45,8 @@ fn logs(place: &Place, names: &Names, function: Function) -> Value {
     allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], &[group, streams])
 }
 
-fn data(place: &Place, names: &Names, Right { sid, actions, on }: &Right) -> Value {
+fn data(place: &Place, names: &Names, right: &Right) -> Value {
+    let Right { sid, actions, on, attributes } = right;
     let resources: Vec<String> = on.iter().flat_map(|target| arns(place, names, *target)).collect();
     let mut statement = allow(sid, actions, &resources);
     // The ARN of a bucket names no account, as those of the rest do. Where ours was deleted and somebody else
@@ -51,20 +55,31 @@ fn data(place: &Place, names: &Names, Right { sid, actions, on }: &Right) -> Val
     if on.iter().any(|target| matches!(target, Target::Images | Target::Thumbnails | Target::Bucket)) {
         statement["Condition"] = json!({"StringEquals": {"aws:ResourceAccount": place.account}});
     }
+    // Who may name these attributes alone can ask for no others back either.
+    // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html>
+    if !attributes.is_empty() {
+        statement["Condition"] = json!({
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+            "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]},
+        });
+    }
     statement
 }
 
 fn arns(place: &Place, names: &Names, target: Target) -> Vec<String> {
     let bucket = bucket_arn(place, &names.bucket);
-    let table = place.arn("dynamodb", &format!("table/{}", names.table()));
+    let table = |purpose| place.arn("dynamodb", &format!("table/{}", names.table(purpose)));
+    let index = |purpose, index: &str| format!("{}/index/{index}", table(purpose));
     match target {
         Target::Images => vec![format!("{bucket}/{}*", contract::UPLOADS_PREFIX)],
         Target::Thumbnails => vec![format!("{bucket}/{}*", contract::THUMBNAILS_PREFIX)],
         Target::Bucket => vec![bucket],
-        Target::Table => vec![table],
+        Target::Table => vec![table(Purpose::Metadata)],
+        Target::Access => vec![table(Purpose::Access)],
+        Target::AccessIndex => vec![index(Purpose::Access, contract::access::OWNER_INDEX)],
         Target::Indexes => {
             let indexes = [contract::index::OWNER, contract::index::UPLOAD_DATE];
-            indexes.map(|index| format!("{table}/index/{index}")).to_vec()
+            indexes.map(|name| index(Purpose::Metadata, name)).to_vec()
         }
         Target::DeadLetters => vec![queue_arn(place, names)],
     }
@@ -79,12 +94,18 @@ pub fn queue_arn(place: &Place, names: &Names) -> String {
 }
 
 /// Who may call the function's alias.
-pub(super) fn permission(place: &Place, names: &Names, function: Function) -> Permission {
+pub(super) fn permission(
+    settings: &Settings,
+    place: &Place,
+    names: &Names,
+    function: Function,
+) -> Permission {
     let callers = match profile(function).trigger {
         Trigger::Objects => {
             BTreeMap::from([("CloudpixObjects".to_owned(), bucket_arn(place, &names.bucket))])
         }
-        Trigger::Requests => api::callers(place, function),
+        Trigger::Requests => api::callers(settings, place, function),
+        Trigger::Authorization => api::asker(place),
     };
     Permission { callers, unqualified: BTreeMap::new() }
 }
@@ -120,7 +141,7 @@ pub(super) fn tls_only_queue(place: &Place, names: &Names) -> Value {
 /// for traffic that does not leave the machine.
 fn tls_only(place: &Place, actions: &str, resources: &Value) -> Value {
     let mut condition = json!({"Bool": {"aws:SecureTransport": "false"}});
-    if place.plain_http {
+    if place.plain_http() {
         condition["NotIpAddress"] = json!({"aws:SourceIp": ["127.0.0.0/8", "::1/128"]});
     }
     json!({"Version": "2012-10-17", "Statement": [{
@@ -140,12 +161,12 @@ mod tests {
 
     #[test]
     fn every_statement_names_the_account_in_its_arns_or_in_a_condition() {
-        let settings = settings::parse("", "default").unwrap();
+        let settings = settings::parse("[defaults]\nauth = \"users\"\n", "default").unwrap();
         let place = Place {
             partition: "aws".to_owned(),
             account: "123456789012".to_owned(),
             region: "eu-west-1".to_owned(),
-            plain_http: false,
+            endpoint: None,
         };
         let names = Names::new("default", "eu-west-1", "abcd1234");
         for function in Function::ALL {

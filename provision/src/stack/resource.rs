@@ -10,12 +10,14 @@ use serde::{Serialize, Serializer};
 
 use self::api::{Api, ApiKey, Stage, UsagePlan};
 use self::lambda::{Alias, ContainerImage, Lambda, Permission, Repository, Role};
+use self::sign_in::{AppClient, UserPool};
 use self::storage::{Bucket, Notification, Queue, Table};
 use self::watch::{Alarms, Dashboard, LogGroup};
-use super::id::Id;
+use super::id::{Id, Purpose};
 
 pub mod api;
 pub mod lambda;
+pub mod sign_in;
 pub mod storage;
 pub mod watch;
 
@@ -31,7 +33,8 @@ pub fn managed_tags(tags: impl IntoIterator<Item = (String, String)>) -> Tags {
 #[serde(untagged)]
 pub enum Resource {
     Bucket(Bucket),
-    Table(Table),
+    #[serde(serialize_with = "fields")]
+    Table(Purpose, Table),
     Queue(Queue),
     #[serde(serialize_with = "fields")]
     LogGroup(Function, LogGroup),
@@ -46,7 +49,9 @@ pub enum Resource {
     Function(Function, Lambda),
     #[serde(serialize_with = "fields")]
     Alias(Function, Alias),
+    UserPool(UserPool),
     Api(Api),
+    AppClient(AppClient),
     ApiKey(ApiKey),
     #[serde(serialize_with = "fields")]
     Permission(Function, Permission),
@@ -57,9 +62,8 @@ pub enum Resource {
     Dashboard(Dashboard),
 }
 
-/// A resource is compared and shown by its fields alone, whichever function it belongs to.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "it is called by what serde derives")]
-fn fields<T: Serialize, S: Serializer>(_: &Function, fields: &T, serializer: S) -> Result<S::Ok, S::Error> {
+/// A resource is compared and shown by its fields alone, whichever function or purpose it is of.
+fn fields<K, T: Serialize, S: Serializer>(_: &K, fields: &T, serializer: S) -> Result<S::Ok, S::Error> {
     fields.serialize(serializer)
 }
 
@@ -67,7 +71,7 @@ impl Resource {
     pub fn id(&self) -> Id {
         match self {
             Resource::Bucket(_) => Id::Bucket,
-            Resource::Table(_) => Id::Table,
+            Resource::Table(purpose, _) => Id::Table(*purpose),
             Resource::Queue(_) => Id::Queue,
             Resource::LogGroup(f, _) => Id::LogGroup(*f),
             Resource::AccessLog(_) => Id::AccessLog,
@@ -76,7 +80,9 @@ impl Resource {
             Resource::Image(f, _) => Id::Image(*f),
             Resource::Function(f, _) => Id::Function(*f),
             Resource::Alias(f, _) => Id::Alias(*f),
+            Resource::UserPool(_) => Id::UserPool,
             Resource::Api(_) => Id::Api,
+            Resource::AppClient(_) => Id::AppClient,
             Resource::ApiKey(_) => Id::ApiKey,
             Resource::Permission(f, _) => Id::Permission(*f),
             Resource::Notification(_) => Id::Notification,
@@ -91,12 +97,13 @@ impl Resource {
     pub fn tags(&self) -> Option<&Tags> {
         match self {
             Resource::Bucket(r) => Some(&r.tags),
-            Resource::Table(r) => Some(&r.tags),
+            Resource::Table(_, r) => Some(&r.tags),
             Resource::Queue(r) => Some(&r.tags),
             Resource::LogGroup(_, r) | Resource::AccessLog(r) => Some(&r.tags),
             Resource::Role(_, r) => Some(&r.tags),
             Resource::Repository(_, r) => Some(&r.tags),
             Resource::Function(_, r) => Some(&r.tags),
+            Resource::UserPool(r) => Some(&r.tags),
             Resource::Api(r) => Some(&r.tags),
             Resource::ApiKey(r) => Some(&r.tags),
             Resource::Stage(r) => Some(&r.tags),
@@ -105,6 +112,7 @@ impl Resource {
             Resource::Dashboard(r) => Some(&r.tags),
             Resource::Image(..)
             | Resource::Alias(..)
+            | Resource::AppClient(_)
             | Resource::Permission(..)
             | Resource::Notification(_) => None,
         }
@@ -115,12 +123,13 @@ impl Resource {
     pub fn tagged(mut self, more: &Tags) -> Resource {
         let tags = match &mut self {
             Resource::Bucket(r) => &mut r.tags,
-            Resource::Table(r) => &mut r.tags,
+            Resource::Table(_, r) => &mut r.tags,
             Resource::Queue(r) => &mut r.tags,
             Resource::LogGroup(_, r) | Resource::AccessLog(r) => &mut r.tags,
             Resource::Role(_, r) => &mut r.tags,
             Resource::Repository(_, r) => &mut r.tags,
             Resource::Function(_, r) => &mut r.tags,
+            Resource::UserPool(r) => &mut r.tags,
             Resource::Api(r) => &mut r.tags,
             Resource::ApiKey(r) => &mut r.tags,
             Resource::Stage(r) => &mut r.tags,
@@ -129,6 +138,7 @@ impl Resource {
             Resource::Dashboard(r) => &mut r.tags,
             Resource::Image(..)
             | Resource::Alias(..)
+            | Resource::AppClient(_)
             | Resource::Permission(..)
             | Resource::Notification(_) => {
                 return self;

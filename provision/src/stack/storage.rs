@@ -1,9 +1,10 @@
-//! The bucket, the table, the dead-letter queue, and the notification of new objects.
+//! The bucket, the tables, the dead-letter queue, and the notification of new objects.
 
 use std::collections::BTreeMap;
 
 use contract::Function;
 
+use super::id::Purpose;
 use super::place::{LIVE, Names, Place};
 use super::policy;
 use super::resource::storage::{Bucket, CorsRule, Index, LifecycleRule, Notification, Queue, Table};
@@ -34,22 +35,34 @@ pub(super) fn bucket(settings: &Settings, place: &Place, names: &Names) -> Bucke
     }
 }
 
-pub(super) fn table(names: &Names) -> Table {
-    let index = |partition_key: &str| Index {
-        partition_key: partition_key.to_owned(),
-        sort_key: contract::attribute::UPLOAD_ORDER.to_owned(),
-        projection: "ALL".to_owned(),
-        status: "ACTIVE".to_owned(),
+pub(super) fn table(names: &Names, purpose: Purpose) -> Table {
+    let index = |name: &str, partition_key: &str, sort_key: &str| {
+        let index = Index {
+            partition_key: partition_key.to_owned(),
+            sort_key: sort_key.to_owned(),
+            projection: "ALL".to_owned(),
+            status: "ACTIVE".to_owned(),
+        };
+        (name.to_owned(), index)
+    };
+    let (partition_key, indexes, ttl) = match purpose {
+        Purpose::Metadata => {
+            use contract::attribute::{EXPIRES_AT, IMAGE_ID, OWNER, UPLOAD_DATE, UPLOAD_ORDER};
+            let by_date = index(contract::index::UPLOAD_DATE, UPLOAD_DATE, UPLOAD_ORDER);
+            let by_owner = index(contract::index::OWNER, OWNER, UPLOAD_ORDER);
+            (IMAGE_ID, BTreeMap::from([by_date, by_owner]), EXPIRES_AT)
+        }
+        Purpose::Access => {
+            use contract::access::{CREATED_AT, EXPIRES_AT, KEY, OWNER, OWNER_INDEX};
+            (KEY, BTreeMap::from([index(OWNER_INDEX, OWNER, CREATED_AT)]), EXPIRES_AT)
+        }
     };
     Table {
         tags: names.tags(),
-        partition_key: contract::attribute::IMAGE_ID.to_owned(),
+        partition_key: partition_key.to_owned(),
         billing: "PAY_PER_REQUEST".to_owned(),
-        indexes: BTreeMap::from([
-            (contract::index::UPLOAD_DATE.to_owned(), index(contract::attribute::UPLOAD_DATE)),
-            (contract::index::OWNER.to_owned(), index(contract::attribute::OWNER)),
-        ]),
-        ttl: Some(contract::attribute::EXPIRES_AT.to_owned()),
+        indexes,
+        ttl: Some(ttl.to_owned()),
         point_in_time_recovery: true,
         deletion_protection: true,
     }

@@ -14,14 +14,14 @@ fn a_stack_of_an_earlier_version_is_wanted_as_it_is() {
         partition: "aws".to_owned(),
         account: "123456789012".to_owned(),
         region: "eu-west-1".to_owned(),
-        plain_http: false,
+        endpoint: None,
     };
     let names = Names::new("default", "eu-west-1", "abcd1234");
-    let code = Function::ALL.map(|function| {
+    let code = settings.functions.keys().map(|&function| {
         let (package, digest) = (Package::Image, format!("sha256:{}", function.name()));
         (function, Code { package, digest, architecture: "arm64".to_owned() })
     });
-    let wanted = desired(&settings, &place, &names, &code.into());
+    let wanted = desired(&settings, &place, &names, &code.collect());
     assert!(wanted.keys().all(|id| Id::all().contains(id)), "what is not in Id::all() is never read");
     let wanted: BTreeMap<String, Value> = wanted
         .iter()

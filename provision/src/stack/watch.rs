@@ -6,14 +6,15 @@ use contract::Function;
 use serde_json::{Value, json};
 
 use super::function::{Trouble, profile, takers};
+use super::id::Purpose;
 use super::place::{Names, Place, STAGE};
 use super::resource::watch::{Alarm, Alarms, Dashboard};
-use crate::settings;
+use crate::settings::Settings;
 
 /// How many alarms there are by these settings. Each of them costs money beyond ten in an account, which are free.
-pub fn count_alarms(settings: &settings::Alarms) -> usize {
-    let of_functions: usize = Function::ALL.map(|function| profile(function).alarms.len()).iter().sum();
-    let on_bytes = if settings.uploaded_gb.is_some() { takers().count() } else { 0 };
+pub fn count_alarms(settings: &Settings) -> usize {
+    let of_functions: usize = settings.functions.keys().map(|function| profile(*function).alarms.len()).sum();
+    let on_bytes = if settings.alarms.uploaded_gb.is_some() { takers().count() } else { 0 };
     // One of the API and one of the queue.
     of_functions + 2 + on_bytes
 }
@@ -22,7 +23,8 @@ pub fn count_alarms(settings: &settings::Alarms) -> usize {
 ///
 /// The metrics are at <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html> and
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html>.
-pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
+pub(super) fn alarms(all: &Settings, names: &Names) -> Alarms {
+    let settings = &all.alarms;
     let tells: BTreeSet<String> = settings.topic.iter().cloned().collect();
     let alarm =
         |namespace: &str, metric: &str, dimensions: &[(&str, String)], statistic: &str, at_least, periods| {
@@ -40,7 +42,7 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
             }
         };
     let mut alarms = BTreeMap::new();
-    for function in Function::ALL {
+    for &function in all.functions.keys() {
         let whose = [("FunctionName", names.function(function))];
         let slow = f64::from(settings.latency_ms);
         alarms.extend(profile(function).alarms.iter().map(|&trouble| {
@@ -70,13 +72,13 @@ pub(super) fn alarms(settings: &settings::Alarms, names: &Names) -> Alarms {
 }
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
-pub(super) fn dashboard(place: &Place, names: &Names) -> Dashboard {
+pub(super) fn dashboard(settings: &Settings, place: &Place, names: &Names) -> Dashboard {
     let api = |metric: &str| json!(["AWS/ApiGateway", metric, "ApiName", names.stack, "Stage", STAGE]);
     let of_each = |namespace: &str, metric: &str| {
-        let row = |function| json!([namespace, metric, "FunctionName", names.function(function)]);
-        Function::ALL.map(row).to_vec()
+        let row = |function: &Function| json!([namespace, metric, "FunctionName", names.function(*function)]);
+        settings.functions.keys().map(row).collect::<Vec<_>>()
     };
-    let table = |metric: &str| json!(["AWS/DynamoDB", metric, "TableName", names.table()]);
+    let table = |metric: &str| json!(["AWS/DynamoDB", metric, "TableName", names.table(Purpose::Metadata)]);
     let widget = |title: &str, statistic: &str, metrics: Vec<Value>| {
         json!({
             "type": "metric", "width": 8, "height": 6,
@@ -114,11 +116,13 @@ pub(super) fn dashboard(place: &Place, names: &Names) -> Dashboard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings;
 
     #[test]
     fn every_alarm_has_a_name_that_is_looked_for() {
         let names = Names::new("staging", "eu-west-1", "ab12");
-        let settings = settings::Alarms { uploaded_gb: Some(5), ..settings::Alarms::default() };
+        let mut settings = settings::parse("[defaults]\nauth = \"users\"\n", "default").unwrap();
+        settings.alarms.uploaded_gb = Some(5);
         let all = alarms(&settings, &names).alarms;
         let bytes = &all["cloudpix-staging-process-bytes"];
         assert_eq!((bytes.at_least, bytes.period, bytes.periods), (5e9, 3600, 1));
@@ -129,7 +133,7 @@ mod tests {
         assert_eq!(made.len(), count_alarms(&settings), "{made:?}");
         // More than ten cost money, so those on bytes have to be asked for:
         // <https://aws.amazon.com/cloudwatch/pricing/>.
-        let settings = settings::Alarms { uploaded_gb: None, ..settings };
+        settings.alarms.uploaded_gb = None;
         let fewer = alarms(&settings, &names).alarms.len();
         assert_eq!((fewer, made.len()), (count_alarms(&settings), fewer + takers().count()));
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::text;
-use crate::request::{Body, Matched, Pairs, Request};
+use crate::request::{Authorized, Body, Matched, Pairs, Request};
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -42,6 +42,7 @@ pub fn read(mut event: Vec<u8>) -> Request {
     *request.method_mut() = method(&parsed.http_method);
     *request.uri_mut() = uri(&parsed.request_context["path"]);
     *request.headers_mut() = headers(first(&parsed.headers, &parsed.multi_value_headers));
+    request.extensions_mut().insert(Authorized(pairs(&parsed.request_context["authorizer"])));
     request.extensions_mut().insert(Matched {
         resource: parsed.resource.as_str().unwrap_or_default().to_owned(),
         path: pairs(&parsed.path_parameters),

@@ -17,18 +17,20 @@ use jiff::Timestamp;
 
 use super::find;
 use crate::answer::Answer;
+use crate::caller::Caller;
 use crate::reject::Reject;
 use crate::request::Request;
 use crate::service::Service;
 
 pub async fn delete(
     service: &Service,
+    caller: &Caller,
     request: Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Answer, Reject> {
     let image_id = find::image_id(&request, line)?;
-    let hidden = line.timed("dynamodbUpdateMs", service.index.hide(image_id, now)).await?;
+    let hidden = line.timed("dynamodbUpdateMs", service.index.hide(image_id, &caller.owner, now)).await?;
     let record = hidden.ok_or_else(find::no_image)?;
     line.timed("s3DeleteMs", service.store.delete_all(&record)).await?;
     line.timed("dynamodbUpdateMs", service.index.mark_deleted(&record, now)).await?;

@@ -6,6 +6,7 @@ use image::record::{Record, parse_image_id};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::caller::Caller;
 use crate::reject::{Problem, Reject};
 use crate::request::{Request, RequestExt};
 use crate::service::Service;
@@ -19,16 +20,18 @@ pub(super) fn image_id(request: &Request, line: &Line) -> Result<Uuid, Reject> {
 }
 
 /// Reads the table itself and not an index of it, so what was answered to an upload or a deletion
-/// is true here at once.
+/// is true here at once. An image of somebody else is as one that is not there.
 pub(super) async fn record(
     service: &Service,
+    caller: &Caller,
     request: &Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Record, Reject> {
     let image_id = image_id(request, line)?;
     let record = line.timed("dynamodbGetMs", service.index.get(image_id)).await?;
-    record.filter(|record| record.is_visible(now)).ok_or_else(no_image)
+    let is_theirs = |record: &Record| record.owner == caller.owner && record.is_visible(now);
+    record.filter(is_theirs).ok_or_else(no_image)
 }
 
 pub(super) fn no_image() -> Reject {

@@ -8,6 +8,7 @@ use image::wire::{Image, ImageList};
 use jiff::Timestamp;
 
 use crate::answer::Answer;
+use crate::caller::Caller;
 use crate::reject::Reject;
 use crate::request::Request;
 use crate::service::Service;
@@ -16,11 +17,12 @@ pub mod query;
 
 pub async fn list(
     service: &Service,
+    caller: &Caller,
     request: Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Answer, Reject> {
-    let wanted = query::parse(&request)?;
+    let wanted = query::parse(&request, caller.owner.clone())?;
     let page = service.index.page(&wanted.listing, wanted.after, wanted.limit);
     let page = line.timed("dynamodbQueryMs", page).await?;
     let mut images = Vec::with_capacity(page.records.len());

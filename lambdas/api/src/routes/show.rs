@@ -7,17 +7,19 @@ use jiff::Timestamp;
 
 use super::find;
 use crate::answer::Answer;
+use crate::caller::Caller;
 use crate::reject::Reject;
 use crate::request::Request;
 use crate::service::Service;
 
 pub async fn show(
     service: &Service,
+    caller: &Caller,
     request: Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Answer, Reject> {
-    let record = find::record(service, &request, line, now).await?;
+    let record = find::record(service, caller, &request, line, now).await?;
     let image = AnyImage::new(record, |record| service.store.links(record, now));
     Ok(service.answers.json(StatusCode::OK, &image.ok_or_else(find::no_image)?))
 }

@@ -5,18 +5,20 @@ use jiff::Timestamp;
 
 use super::find;
 use crate::answer::Answer;
+use crate::caller::Caller;
 use crate::reject::{Problem, Reject};
 use crate::request::{Request, RequestExt};
 use crate::service::Service;
 
 pub async fn thumbnail(
     service: &Service,
+    caller: &Caller,
     request: Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Answer, Reject> {
     let width = width(&request)?;
-    let record = find::record(service, &request, line, now).await?;
+    let record = find::record(service, caller, &request, line, now).await?;
     let none = |detail| Reject::refused(Problem::NotFound, detail);
     let derived = record.derived.as_ref().ok_or_else(|| none("there are no thumbnails of it yet"))?;
     let thumbnails = &derived.thumbnails;

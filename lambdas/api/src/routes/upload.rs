@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use self::wanted::{Announced, Inline, Wanted};
 use crate::answer::Answer;
+use crate::caller::Caller;
 use crate::reject::{IDEMPOTENCY_KEY, Problem, Reject};
 use crate::request::{Request, RequestExt};
 use crate::service::Service;
@@ -37,19 +38,23 @@ pub mod wanted;
 /// may take a while.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Why a request cannot be repeated under its key.
+const DELETED: &str = "the image of this key has been deleted; use another key";
+
 pub async fn upload(
     service: &Service,
+    caller: &Caller,
     request: Request,
     line: &Line,
     now: Timestamp,
 ) -> Result<Answer, Reject> {
-    let key = request.header(IDEMPOTENCY_KEY).map(Key::parse).transpose()?;
+    let key = request.header(IDEMPOTENCY_KEY).map(|text| Key::parse(text, &caller.owner)).transpose()?;
     let base = request.base().to_owned();
     let wanted = parse::parse(request, service.limits.max_upload_bytes)?;
     let key = key.map(|key| (key, wanted.fingerprint()));
     let answer = match wanted {
-        Wanted::Inline(inline) => store(service, inline, key, line, now).await,
-        Wanted::Announced(announced) => announce(service, announced, key, line, now).await,
+        Wanted::Inline(inline) => store(service, caller, inline, key, line, now).await,
+        Wanted::Announced(announced) => announce(service, caller, announced, key, line, now).await,
     };
     answer.map(|answer| answer.below(&base))
 }
@@ -60,6 +65,7 @@ pub async fn upload(
 /// too: a record rebuilt from it must have the same place in every listing.
 async fn store(
     service: &Service,
+    caller: &Caller,
     inline: Inline,
     key: Option<(Key, Sha256)>,
     line: &Line,
@@ -71,16 +77,17 @@ async fn store(
     let picture = picture::inspect(&bytes, declared, service.limits.max_pixels)?;
     let claim = claim(service, key, line, now).await?;
     if let Some(record) = made_earlier(service, &claim, line).await? {
-        return answer_again(service, record, now);
+        return answer_again(service, caller, record, now);
     }
     let record = Record {
         image_id: claim.image_id,
+        owner: caller.owner.clone(),
         file_name,
         format: picture.format,
         size,
         sha256: Some(sha256),
         created_at: claim.at,
-        status: Status::ready(picture.width, picture.height, claim.at),
+        status: Status::Ready { width: picture.width, height: picture.height, ready_at: claim.at },
         derived: None,
     };
     let links = service.store.links(&record, now);
@@ -101,7 +108,7 @@ async fn store(
             if matches!(other.status, Status::Deleting | Status::Deleted { .. }) {
                 take_back_object(service, &other, line).await;
             }
-            answer_again(service, other, now)
+            answer_again(service, caller, other, now)
         }
         Err(failure) => {
             if claim.by == Claimant::Nobody {
@@ -119,6 +126,7 @@ async fn store(
 /// Signs a URL for an image that is to come, and puts a pending record of it.
 async fn announce(
     service: &Service,
+    caller: &Caller,
     announced: Announced,
     key: Option<(Key, Sha256)>,
     line: &Line,
@@ -126,11 +134,12 @@ async fn announce(
 ) -> Result<Answer, Reject> {
     let claim = claim(service, key, line, now).await?;
     if let Some(record) = made_earlier(service, &claim, line).await? {
-        return answer_again(service, record, now);
+        return answer_again(service, caller, record, now);
     }
     let Announced { file_name, format, size, sha256 } = announced;
     let record = Record {
         image_id: claim.image_id,
+        owner: caller.owner.clone(),
         file_name,
         format,
         size,
@@ -142,7 +151,7 @@ async fn announce(
     let upload = upload_link(service, &record, now)?;
     match line.timed("dynamodbPutMs", service.index.put(&record)).await? {
         None => Ok(created(service, record.image_id, &PendingImage::new(&record, upload))),
-        Some(other) => answer_again(service, other, now),
+        Some(other) => answer_again(service, caller, other, now),
     }
 }
 
@@ -176,8 +185,15 @@ async fn made_earlier(service: &Service, claim: &Claim, line: &Line) -> Result<O
 }
 
 /// Tells of the image that a request with the same key made, as it is now.
-fn answer_again(service: &Service, record: Record, now: Timestamp) -> Result<Answer, Reject> {
+fn answer_again(
+    service: &Service,
+    caller: &Caller,
+    record: Record,
+    now: Timestamp,
+) -> Result<Answer, Reject> {
     match record.status {
+        // It was everybody's, and somebody has got it since.
+        _ if record.owner != caller.owner => Err(conflict(DELETED)),
         Status::Ready { .. } => {
             let links = service.store.links(&record, now);
             Ok(created_ready(service, record, links))
@@ -189,9 +205,7 @@ fn answer_again(service: &Service, record: Record, now: Timestamp) -> Result<Ans
         Status::Rejected { .. } => {
             Err(conflict("the image of this key was refused after it had been sent; use another key"))
         }
-        Status::Deleting | Status::Deleted { .. } => {
-            Err(conflict("the image of this key has been deleted; use another key"))
-        }
+        Status::Deleting | Status::Deleted { .. } => Err(conflict(DELETED)),
     }
 }
 

@@ -11,8 +11,9 @@ use image::facts::Derived;
 use image::item::{SHA256, derived_attributes};
 use image::record::Record;
 
-use super::{Index, is_refused, key, status, to_item, value};
+use super::{Index, is_refused, key, status, to_item};
 use crate::aws;
+use crate::dynamodb::value;
 use crate::failure::Failure;
 
 impl Index {

@@ -12,6 +12,7 @@ use contract::{CLAIM_PREFIX, attribute};
 use image::digest::Sha256;
 use image::item::CREATED_AT;
 use image::moment::rfc3339;
+use image::owner::Owner;
 use image::record::new_image_id;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -27,7 +28,7 @@ const CLAIMED_IMAGE_ID: &str = "ClaimedImageID";
 /// SHA-256 of what that request asked for.
 const FINGERPRINT: &str = "Fingerprint";
 
-/// A key, as the table knows it. The key itself is not kept: clients may put anything into it.
+/// A key of an owner, as the table knows it. The key itself is not kept: clients may put anything into it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key(Sha256);
 
@@ -37,10 +38,13 @@ pub struct Key(Sha256);
 pub struct BadKey;
 
 impl Key {
-    pub fn parse(text: &str) -> Result<Key, BadKey> {
+    pub fn parse(text: &str, owner: &Owner) -> Result<Key, BadKey> {
         if !(1..=LONGEST).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadKey);
         }
+        // No text of a key has a line break, so that of somebody is never one of everybody's, which are as they
+        // were before there were owners.
+        let text = if owner.is_public() { text.to_owned() } else { format!("{owner}\n{text}") };
         Ok(Key(Sha256::of(text.as_bytes())))
     }
 
@@ -149,7 +153,7 @@ mod tests {
     }
 
     fn key() -> Key {
-        Key::parse("order-7").unwrap()
+        Key::parse("order-7", &Owner::public()).unwrap()
     }
 
     async fn claim(index: &Index, content: &[u8], now: &str) -> Claim {
@@ -162,12 +166,21 @@ mod tests {
     #[test]
     fn a_key_is_short_visible_ascii() {
         for text in ["a", "8e03978e-40d5-43e8-bc93-6894a57f9324", "\"quoted\"", "~!", &"x".repeat(255)] {
-            assert!(Key::parse(text).is_ok(), "{text}");
+            assert!(Key::parse(text, &Owner::public()).is_ok(), "{text}");
         }
         for text in ["", " ", "a b", "a\n", "猫", "\u{7f}", &"x".repeat(256)] {
-            assert_eq!(Key::parse(text), Err(BadKey), "{text}");
+            assert_eq!(Key::parse(text, &Owner::public()), Err(BadKey), "{text}");
         }
         assert_eq!(format!("{:?}", key()), "Key");
+    }
+
+    #[test]
+    fn a_key_is_its_owners_own() {
+        let owners = [Owner::public(), image::testing::alice(), Owner::user("bob").unwrap()];
+        let mut keys: Vec<_> =
+            owners.iter().map(|owner| Key::parse("order-7", owner).unwrap().partition()).collect();
+        keys.dedup();
+        assert_eq!(keys.len(), 3);
     }
 
     #[tokio::test]

@@ -64,7 +64,7 @@ impl Index {
         let Some(bounds) = listing.bounds(after) else { return Ok(None) };
         let (index_name, key, partition) = match listing.partition() {
             Partition::Day(date) => (index::UPLOAD_DATE, attribute::UPLOAD_DATE, date),
-            Partition::Owner(owner) => (index::OWNER, attribute::OWNER, owner.to_owned()),
+            Partition::Owner(owner) => (index::OWNER, attribute::OWNER, owner),
         };
         let query = self
             .client
@@ -100,6 +100,7 @@ fn readable(item: &Item) -> Option<Record> {
 
 #[cfg(test)]
 mod tests {
+    use image::owner::Owner;
     use serde_json::json;
 
     use super::*;
@@ -108,7 +109,8 @@ mod tests {
     use crate::testing::{Call, Calls, aws, dynamodb_error};
 
     fn everything() -> Listing {
-        Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst }
+        let scope = Scope::Range { from: None, to: None };
+        Listing { owner: Owner::public(), scope, order: Order::NewestFirst }
     }
 
     fn nth(number: u128) -> Record {
@@ -135,7 +137,8 @@ mod tests {
     #[tokio::test]
     async fn a_page_is_one_query_of_the_index_with_computed_bounds() {
         let (index, calls) = table(0, 100);
-        let day = Listing { scope: Scope::Day(jiff::civil::date(2026, 11, 23)), order: Order::OldestFirst };
+        let day = Scope::Day(jiff::civil::date(2026, 11, 23));
+        let day = Listing { owner: Owner::public(), scope: day, order: Order::OldestFirst };
         for listing in [&day, &everything()] {
             index.page(listing, None, 50).await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! An AWS that keeps what it is given: a bucket and a table, as far as the functions use them. It can
+//! An AWS that keeps what it is given: a bucket and its tables, as far as the functions use them. It can
 //! be told to break off, so that a test can look at what a crash leaves behind.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::keyring::{self, Keyring};
 use super::{Call, Reply, aws, dynamodb_error, s3_error};
 use crate::aws::Aws;
 
@@ -19,6 +20,7 @@ struct Kept {
     /// How many versions there ever were.
     count: usize,
     items: BTreeMap<String, Value>,
+    keys: Keyring,
     calls: Vec<String>,
     broken: Option<Break>,
 }
@@ -118,7 +120,12 @@ impl World {
         items.into_iter().filter(|(id, _)| !id.starts_with(contract::CLAIM_PREFIX)).collect()
     }
 
-    /// Ids of the images that clients can list.
+    /// The items of the table of keys.
+    pub fn keys(&self) -> Vec<Value> {
+        self.kept().keys.items()
+    }
+
+    /// Ids of the images that clients can list where nobody signs in.
     pub fn listed(&self) -> Vec<String> {
         let day = |item: &Value| item.get("UploadDate").is_some();
         let listed = self.owned_by(contract::PUBLIC_OWNER);
@@ -131,7 +138,8 @@ impl World {
         self.owned_by(contract::DELETING_OWNER)
     }
 
-    fn owned_by(&self, owner: &str) -> Vec<String> {
+    /// Ids of the images that this owner can list.
+    pub fn owned_by(&self, owner: &str) -> Vec<String> {
         let is_owned = |item: &Value| item.get("UploadOrder").is_some() && item["Owner"]["S"] == owner;
         self.records().into_iter().filter(|(_, item)| is_owned(item)).map(|(id, _)| id).collect()
     }
@@ -285,6 +293,9 @@ impl Kept {
 
     /// What a call to the table answers, or the item that its condition refused.
     fn item(&mut self, name: &str, asked: &Value) -> Result<Value, Value> {
+        if asked["TableName"] == keyring::TABLE {
+            return self.keys.answer(name, asked);
+        }
         let id = |holder: &str| asked[holder]["ImageID"]["S"].as_str().unwrap_or_default().to_owned();
         let number = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<i64>().ok());
         let now = number(&asked["ExpressionAttributeValues"][":now"]);
@@ -317,13 +328,18 @@ impl Kept {
                     asked["UpdateExpression"].as_str().is_some_and(|update| update.contains(":deleting"));
                 let status = item["ImageStatus"]["S"].as_str().unwrap_or_default().to_owned();
                 let expired = number(&item["ExpiresAt"]).is_some_and(|expires| Some(expires) <= now);
-                if hides && (status == "deleted" || expired) || !hides && status != "deleting" {
+                let values = &asked["ExpressionAttributeValues"];
+                let is_foreign = owner_of(item) != values[":owner"]["S"];
+                if hides && (status == "deleted" || expired || is_foreign) || !hides && status != "deleting" {
                     return Err(item.clone());
                 }
                 item["ImageStatus"]["S"] = if hides { "deleting" } else { "deleted" }.into();
-                let values = &asked["ExpressionAttributeValues"];
                 let sets = if hides {
-                    vec![("UploadOrder", &values[":order"]), ("Owner", &values[":nobody"])]
+                    vec![
+                        ("UploadOrder", &values[":order"]),
+                        ("Owner", &values[":nobody"]),
+                        ("FormerOwner", &values[":owner"]),
+                    ]
                 } else {
                     vec![("ExpiresAt", &values[":expires"])]
                 };
@@ -335,8 +351,29 @@ impl Kept {
                 }
                 Ok(json!({ "Attributes": item }))
             }
-            _ => Ok(json!({ "Items": [] })),
+            "Query" => Ok(json!({ "Items": self.query(asked) })),
+            _ => Ok(json!({})),
         }
+    }
+
+    /// What an index has of a partition between two bounds, both included.
+    fn query(&self, asked: &Value) -> Vec<&Value> {
+        let values = &asked["ExpressionAttributeValues"];
+        let partition = asked["ExpressionAttributeNames"]["#partition"].as_str().unwrap_or_default();
+        let order = |item: &&Value| item["UploadOrder"]["S"].as_str().unwrap_or_default().to_owned();
+        let between = |item: &&Value| {
+            let bound = |name: &str| values[name]["S"].as_str().unwrap_or_default().to_owned();
+            (bound(":low")..=bound(":high")).contains(&order(item))
+        };
+        let items = self.items.values().filter(|item| item.get("UploadOrder").is_some());
+        let mut found: Vec<_> =
+            items.filter(|item| item[partition] == values[":partition"]).filter(between).collect();
+        found.sort_by_key(order);
+        if asked["ScanIndexForward"] == false {
+            found.reverse();
+        }
+        found.truncate(asked["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX));
+        found
     }
 
     /// The calls that are on the condition of a status, as those of `index::arrival` are. `None` if there
@@ -373,4 +410,12 @@ impl Kept {
         }
         Some(Ok(json!({})))
     }
+}
+
+/// Whose image it is, or was.
+fn owner_of(item: &Value) -> &str {
+    let text = |name: &str| item[name]["S"].as_str();
+    let owner =
+        text("FormerOwner").or_else(|| text("Owner").filter(|owner| *owner != contract::DELETING_OWNER));
+    owner.unwrap_or(contract::PUBLIC_OWNER)
 }

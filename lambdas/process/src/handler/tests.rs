@@ -6,6 +6,7 @@ use catalog::testing::world::{Break, World};
 use image::digest::Sha256;
 use image::format::Format;
 use image::metadata;
+use image::owner::Owner;
 use image::thumbnails::Thumbnails;
 use process::decoder::Decoder;
 use process::sandbox::Bounds;
@@ -90,7 +91,7 @@ pub(crate) async fn record(world: &World) -> Option<Record> {
 #[track_caller]
 pub(crate) fn check_whole(world: &World, record: &Record) {
     let ready = NOW.parse().unwrap();
-    assert_eq!(record.status, Status::ready(600, 400, ready));
+    assert_eq!(record.status, Status::Ready { width: 600, height: 400, ready_at: ready });
     assert_eq!(record.sha256, Some(Sha256::of(COFFEE)));
     let derived = record.derived.as_ref().unwrap();
     assert_eq!(derived.thumbnails.all.len(), 2);
@@ -141,7 +142,12 @@ async fn what_was_sent_inline_gets_its_thumbnails_too() {
     let world = World::default();
     let now = NOW.parse().unwrap();
     let sha256 = Some(Sha256::of(COFFEE));
-    let inline = Record { status: Status::ready(600, 400, now), created_at: now, sha256, ..pending() };
+    let inline = Record {
+        status: Status::Ready { width: 600, height: 400, ready_at: now },
+        created_at: now,
+        sha256,
+        ..pending()
+    };
     announce(&world, &inline).await;
     over(&world).store.put(&inline, COFFEE.into()).await.unwrap();
     assert_eq!(run(&world, KEY).await, Outcome::Done);
@@ -233,7 +239,7 @@ async fn an_image_that_is_deleted_meanwhile_leaves_nothing() {
         world.breaks(None);
         let (index, store) = (over(&world).index, over(&world).store);
         let (now, id) = (NOW.parse().unwrap(), ID.parse().unwrap());
-        let hidden = index.hide(id, now).await.unwrap().unwrap();
+        let hidden = index.hide(id, &Owner::public(), now).await.unwrap().unwrap();
         store.delete_all(&hidden).await.unwrap();
         index.mark_deleted(&hidden, now).await.unwrap();
         assert_eq!(run(&world, KEY).await, Outcome::Gone, "{after}");
@@ -306,7 +312,11 @@ async fn an_object_that_is_gone_leaves_no_ready_record() {
 
     let world = World::default();
     let now = NOW.parse().unwrap();
-    announce(&world, &Record { status: Status::ready(600, 400, now), ..pending() }).await;
+    announce(
+        &world,
+        &Record { status: Status::Ready { width: 600, height: 400, ready_at: now }, ..pending() },
+    )
+    .await;
     assert_eq!(run(&world, KEY).await, Outcome::Gone);
     assert_eq!(record(&world).await, None);
 }
@@ -322,4 +332,60 @@ async fn an_image_too_large_or_of_no_use_to_the_decoder_is_ready_without_thumbna
     let ready = record(&world).await.unwrap();
     assert_eq!(ready.derived.unwrap().thumbnails, Thumbnails::default());
     assert_eq!(ready.sha256, Some(Sha256::of(COFFEE)));
+}
+
+/// Has the object of alice's image finished, whose record is there or has expired, and looks at whose it is then.
+async fn check_is_alices(world: &World) {
+    assert_eq!(run(world, KEY).await, Outcome::Done);
+    let alice = image::testing::alice();
+    assert_eq!(record(world).await.unwrap().owner, alice);
+    assert_eq!(world.headers(KEY)["x-amz-meta-owner"], alice.as_str());
+    assert_eq!(world.owned_by(alice.as_str()), [ID]);
+    assert!(world.listed().is_empty());
+}
+
+#[tokio::test]
+async fn an_announced_image_is_its_owners_also_if_its_record_has_expired() {
+    let alice = image::testing::alice();
+    let world = World::default();
+    announce(&world, &Record { owner: alice.clone(), ..pending() }).await;
+    send(&world, COFFEE);
+    check_is_alices(&world).await;
+
+    let world = World::default();
+    let headers = [("content-type", "image/jpeg"), ("x-amz-meta-file-name", "a.jpg")];
+    let signed = ("x-amz-meta-owner", alice.as_str());
+    world.send(KEY, &[&headers[..], &[signed]].concat(), COFFEE);
+    check_is_alices(&world).await;
+}
+
+#[tokio::test]
+async fn an_image_that_somebody_has_got_stays_theirs_whatever_an_older_object_says() {
+    let alice = image::testing::alice();
+    let world = World::default();
+    announce(&world, &pending()).await;
+    send(&world, COFFEE);
+    assert_eq!(run(&world, KEY).await, Outcome::Done);
+    let everybodys = record(&world).await.unwrap();
+    let process = over(&world);
+    // Both are of the same bytes, and only the record knows what has become of them.
+    for status in ["ready", "deleted"] {
+        let hers = Record { owner: alice.clone(), sha256: None, ..everybodys.clone() };
+        process.index.delete(&everybodys).await.unwrap();
+        announce(&world, &hers).await;
+        if status == "deleted" {
+            let now = NOW.parse().unwrap();
+            process.index.hide(hers.image_id, &alice, now).await.unwrap().unwrap();
+            process.index.mark_deleted(&hers, now).await.unwrap();
+        }
+        over(&world).store.complete(&everybodys, &entity_tag(&world)).await.unwrap();
+        assert_eq!(run_as(&process, KEY, Way::Copied).await.0.unwrap(), Outcome::Done, "{status}");
+        let record = record(&world).await.unwrap();
+        assert_eq!((&record.owner, &record.status), (&alice, &everybodys.status), "{status}");
+        assert_eq!(world.headers(KEY)["x-amz-meta-owner"], alice.as_str(), "{status}");
+    }
+}
+
+fn entity_tag(world: &World) -> String {
+    format!("\"{}\"", Sha256::of(&world.objects()[KEY]))
 }

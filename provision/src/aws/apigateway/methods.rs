@@ -44,7 +44,13 @@ fn to_method(method: &AwsMethod) -> Method {
         (Some(IntegrationType::Mock), _) => Integration::Preflight(headers(method)),
         (kind, _) => Integration::Other(format!("{} {uri}", kind.map_or("none", IntegrationType::as_str))),
     };
-    Method { api_key_required: method.api_key_required() == Some(true), integration }
+    // Whose it is, by its id; the caller knows the name of ours.
+    let authorizer = match (method.authorization_type().unwrap_or("NONE"), method.authorizer_id()) {
+        ("NONE", _) => None,
+        ("CUSTOM", Some(id)) => Some(id.to_owned()),
+        (kind, id) => Some([kind, id.unwrap_or_default()].join(" ").trim_end().to_owned()),
+    };
+    Method { api_key_required: method.api_key_required() == Some(true), authorizer, integration }
 }
 
 fn headers(method: &AwsMethod) -> BTreeMap<String, String> {
@@ -57,18 +63,25 @@ fn headers(method: &AwsMethod) -> BTreeMap<String, String> {
 }
 
 /// <https://docs.aws.amazon.com/apigateway/latest/api/API_PutIntegration.html>, `uri`.
-fn uri_of(place: &Place, function: &str) -> String {
+pub(super) fn uri_of(place: &Place, function: &str) -> String {
     let Place { partition, region, .. } = place;
     format!("arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations")
 }
 
-fn function_of(uri: &str) -> Option<&str> {
+pub(super) fn function_of(uri: &str) -> Option<&str> {
     uri.split_once(":lambda:path/2015-03-31/functions/")?.1.strip_suffix("/invocations")
+}
+
+/// What methods name that is not in them.
+pub(super) struct Goal<'a> {
+    pub place: &'a Place,
+    /// The id of the authorizer.
+    pub authorizer: Option<&'a str>,
 }
 
 pub(super) async fn update(
     client: &Client,
-    place: &Place,
+    goal: &Goal<'_>,
     id: &str,
     live: &Api,
     desired: &Api,
@@ -102,7 +115,7 @@ pub(super) async fn update(
     }
     stream::iter(puts.into_iter().map(Ok))
         .try_for_each_concurrent(ABREAST, async |(resource, verb, method)| {
-            At { client, api: id, resource: &resource, verb }.put(place, method).await
+            At { client, api: id, resource: &resource, verb }.put(goal, method).await
         })
         .await?;
     remove_empty_paths(client, id, desired, &ids).await
@@ -170,19 +183,21 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    async fn put(&self, place: &Place, method: &Method) -> anyhow::Result<()> {
+    async fn put(&self, goal: &Goal<'_>, method: &Method) -> anyhow::Result<()> {
+        let authorizer = method.authorizer.as_ref().and(goal.authorizer);
         let put = self
             .client
             .put_method()
             .rest_api_id(self.api)
             .resource_id(self.resource)
             .http_method(self.verb)
-            .authorization_type("NONE")
+            .authorization_type(if authorizer.is_some() { "CUSTOM" } else { "NONE" })
+            .set_authorizer_id(authorizer.map(str::to_owned))
             .api_key_required(method.api_key_required);
         let answer = retry(NOT_YET, async || put.clone().send().await).await;
         made(answer, "apigateway:PUT /restapis/resources/methods")?;
         match &method.integration {
-            Integration::Lambda(function) => self.put_lambda(&uri_of(place, function)).await,
+            Integration::Lambda(function) => self.put_lambda(&uri_of(goal.place, function)).await,
             Integration::Preflight(headers) => self.put_preflight(headers).await,
             Integration::Other(other) => anyhow::bail!("no method of CloudPix has the integration {other:?}"),
         }
@@ -237,7 +252,7 @@ mod tests {
             partition: "aws".into(),
             account: "123456789012".into(),
             region: "eu-west-1".into(),
-            plain_http: false,
+            endpoint: None,
         };
         let function = place.arn("lambda", "function:cloudpix-list");
         assert_eq!(function_of(&uri_of(&place, &function)), Some(function.as_str()));

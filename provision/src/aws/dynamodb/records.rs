@@ -112,7 +112,6 @@ fn deletions(aws: &Aws, table: &str) -> QueryFluentBuilder {
 }
 
 /// Writes an image's record where there is none, and returns whether it did.
-/// Writes an image's record where there is none, and returns whether it did.
 pub async fn put_if_absent(aws: &Aws, table: &str, record: &Record) -> anyhow::Result<bool> {
     let put = aws
         .dynamodb
@@ -126,9 +125,14 @@ pub async fn put_if_absent(aws: &Aws, table: &str, record: &Record) -> anyhow::R
 }
 
 fn item(record: &Record) -> HashMap<String, AttributeValue> {
+    attributes(item::attributes(record))
+}
+
+/// An item of the table, of what has no AWS in it.
+pub(super) fn attributes(values: Vec<(&'static str, Value)>) -> HashMap<String, AttributeValue> {
     let attribute = |(name, value): (&str, Value)| match value {
         Value::Text(text) => (name.to_owned(), AttributeValue::S(text)),
         Value::Number(number) => (name.to_owned(), AttributeValue::N(number.to_string())),
     };
-    item::attributes(record).into_iter().map(attribute).collect()
+    values.into_iter().map(attribute).collect()
 }

@@ -10,13 +10,15 @@ use anyhow::{Context, bail};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{AliasConfiguration, AliasRoutingConfiguration};
 use contract::Function;
+use serde_json::json;
 
 use super::versions::publish;
 use super::{GONE, NOT_YET, configuration, get};
 use crate::aws::Aws;
 use crate::aws::failure::{failed, is, optional};
 use crate::aws::wait::{jittered, pauses, retry, wait};
-use crate::stack::place::{LIVE, Names};
+use crate::stack::function::{Trigger, profile};
+use crate::stack::place::{API_ID, LIVE, Names, STAGE};
 use crate::stack::resource::lambda::{Alias, OnTrial};
 
 /// Why the alias is where it is, as its description says.
@@ -255,8 +257,17 @@ pub async fn annotate(
 /// Lambda takes a moment to tell all its machines that an alias has moved.
 pub async fn serves(aws: &Aws, names: &Names, function: Function, version: &str) -> anyhow::Result<()> {
     let name = names.function(function);
+    // One that every function of its kind takes, and does nothing for.
+    let event = match profile(function).trigger {
+        Trigger::Requests | Trigger::Objects => json!({}),
+        Trigger::Authorization => {
+            let method = aws.place.arn("execute-api", &format!("{API_ID}/{STAGE}/GET/"));
+            json!({ "type": "REQUEST", "methodArn": method, "headers": {} })
+        }
+    };
     wait(&format!("the alias {name}:{LIVE} at version {version}"), async || {
-        let invoke = aws.lambda.invoke().function_name(&name).qualifier(LIVE).payload(Blob::new("{}"));
+        let invoke = aws.lambda.invoke().function_name(&name).qualifier(LIVE);
+        let invoke = invoke.payload(Blob::new(event.to_string()));
         let answer = retry(NOT_YET, async || invoke.clone().send().await).await;
         let answer = answer.map_err(failed("lambda:InvokeFunction"))?;
         if answer.executed_version.as_deref().is_some_and(|executed| executed != version) {

@@ -19,6 +19,9 @@ pub struct Api {
     pub minimum_compression: Option<i32>,
     /// By `METHOD /path`.
     pub methods: BTreeMap<String, Method>,
+    /// Whom API Gateway asks whose a request is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer: Option<Authorizer>,
     /// By gateway response type, such as `DEFAULT_4XX`.
     pub responses: BTreeMap<String, GatewayResponse>,
 }
@@ -27,7 +30,22 @@ pub struct Api {
 #[serde(rename_all = "kebab-case")]
 pub struct Method {
     pub api_key_required: bool,
+    /// Who says whether a request may come here: the name of the authorizer, or what else there is on AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer: Option<String>,
     pub integration: Integration,
+}
+
+/// A function that is shown the whole request (`REQUEST`), and says whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Authorizer {
+    /// The function's ARN.
+    pub function: String,
+    /// What it goes by. Without it a request is refused, and nobody is asked.
+    pub identity_source: String,
+    /// Seconds that what it said is kept.
+    pub kept_for: i32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -104,6 +104,21 @@ pub struct Configuration {
     pub environment: BTreeMap<String, String>,
 }
 
+impl Configuration {
+    /// Puts what AWS invented in place of what stands for it among the variables, where it is known.
+    pub fn fill_in(&mut self, placeholder: &str, known: Option<&str>) {
+        let Some(known) = known else { return };
+        for value in self.environment.values_mut() {
+            *value = value.replace(placeholder, known);
+        }
+    }
+
+    /// Whether something of AWS's is still to be filled in.
+    pub fn lacks(&self, placeholder: &str) -> bool {
+        self.environment.values().any(|value| value.contains(placeholder))
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Permission {

@@ -4,6 +4,7 @@
 
 use catalog::cursor;
 use catalog::listing::{Listing, Order, Scope};
+use image::owner::Owner;
 use image::position::Position;
 use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
@@ -33,9 +34,10 @@ struct Parameters<'a> {
     cursor: Option<&'a str>,
 }
 
-pub fn parse(request: &Request) -> Result<Wanted, Reject> {
+/// Reads the question, which is about the images of one owner.
+pub fn parse(request: &Request, owner: Owner) -> Result<Wanted, Reject> {
     let parameters = parameters(request)?;
-    let listing = Listing { scope: scope(&parameters)?, order: order(parameters.order)? };
+    let listing = Listing { owner, scope: scope(&parameters)?, order: order(parameters.order)? };
     let after = parameters.cursor.map(|text| {
         cursor::decode(&listing, text).ok_or_else(|| {
             Reject::invalid("cursor", "this is no nextCursor of a page of the same date, from, to and order")
@@ -154,7 +156,7 @@ mod tests {
 
     fn ask(queries: &Value) -> Result<Wanted, Reject> {
         let event = json!({ "multiValueQueryStringParameters": queries });
-        parse(&event::read(event.to_string().into_bytes()))
+        parse(&event::read(event.to_string().into_bytes()), Owner::public())
     }
 
     #[track_caller]
@@ -178,7 +180,8 @@ mod tests {
 
     #[test]
     fn nothing_wanted_is_the_newest_fifty_of_everything() {
-        let listing = Listing { scope: Scope::Range { from: None, to: None }, order: Order::NewestFirst };
+        let scope = Scope::Range { from: None, to: None };
+        let listing = Listing { owner: Owner::public(), scope, order: Order::NewestFirst };
         assert_eq!(ask(&Value::Null).unwrap(), Wanted { listing, after: None, limit: 50 });
     }
 

@@ -1,27 +1,22 @@
 //! The JSON ways of `POST /upload`: with `data`, the image itself in base64, or without, an image that
 //! is to come.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 use image::digest::Sha256;
 use image::file_name::FileName;
 use image::wire::UploadRequest;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::base64;
 use super::wanted::{ANY_BYTES, Announced, Inline, Wanted, known_format};
 use crate::gateway::text::{string_value, unescape, without};
 use crate::reject::{Problem, Reject};
+use crate::routes::json::{object, text, whole_number};
 
 /// The fields as they came, so that each can be blamed by name.
 type Fields<'a> = UploadRequest<&'a RawValue, &'a RawValue>;
-
-/// Serde borrows a `Cow` only behind a type of one's own.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 pub(super) fn parse(body: Vec<u8>, max_upload_bytes: u64) -> Result<Wanted, Reject> {
     // The image is taken out first: to parse the little that is left takes no time.
@@ -29,7 +24,7 @@ pub(super) fn parse(body: Vec<u8>, max_upload_bytes: u64) -> Result<Wanted, Reje
         Some(data) => (without(&body, &data), Some((body, data))),
         None => (body, None),
     };
-    let fields = fields(&rest)?;
+    let fields: Fields = object(&rest)?;
     let file_name = text("fileName", fields.file_name)?
         .ok_or_else(|| Reject::invalid("fileName", "the file name is missing"))?;
     let file_name = FileName::parse(&file_name)?;
@@ -116,51 +111,10 @@ fn hold_promises(inline: &Inline, size: Option<u64>, sha256: Option<Sha256>) -> 
     Ok(())
 }
 
-fn fields(body: &[u8]) -> Result<Fields<'_>, Reject> {
-    // A parser may skip a byte order mark: <https://www.rfc-editor.org/rfc/rfc8259#section-8.1>.
-    let object = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body).trim_ascii_start();
-    if object.is_empty() {
-        return Err(Reject::invalid("body", "the body is empty"));
-    }
-    // Serde would also take an array, by position.
-    if !object.starts_with(b"{") {
-        return Err(Reject::invalid("body", "the body must be a JSON object"));
-    }
-    serde_json::from_slice(object)
-        .map_err(|error| Reject::invalid("body", format!("the body is no valid JSON: {error}")))
-}
-
-fn text<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Reject> {
-    let Some(json) = value.map(RawValue::get) else { return Ok(None) };
-    let parsed = serde_json::from_str::<Text<'a>>(json);
-    let Text(text) = parsed.map_err(|_| Reject::invalid(field, format!("{field} must be a string")))?;
-    Ok(Some(text))
-}
-
 fn size(value: Option<&RawValue>) -> Result<Option<u64>, Reject> {
     let invalid = || Reject::invalid("size", "size must be a whole number of bytes above 0");
     let parsed = value.map(|value| whole_number(value.get()).ok_or_else(invalid)).transpose()?;
     if parsed == Some(0) { Err(invalid()) } else { Ok(parsed) }
-}
-
-/// A JSON number that is a whole one, however it is written: JSON Schema counts `5.0` and `1e+05` too,
-/// and some clients know no other numbers. It is read digit by digit, since a float would round it.
-fn whole_number(json: &str) -> Option<u64> {
-    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
-    let exponent: i64 = exponent.parse().ok()?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = [whole, fraction].concat();
-    let significant = digits.trim_end_matches('0');
-    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    if significant.is_empty() {
-        return Some(0);
-    }
-    let places =
-        i64::try_from(digits.len() - significant.len()).ok()? - i64::try_from(fraction.len()).ok()?;
-    let power = u32::try_from(exponent.checked_add(places)?).ok()?;
-    significant.parse::<u64>().ok()?.checked_mul(10u64.checked_pow(power)?)
 }
 
 #[cfg(test)]
