@@ -120,8 +120,11 @@ fn the_api_refuses_who_has_no_key_who_comes_too_often_and_who_used_up_a_quota() 
     let stack = Stack::new("counted");
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("cloudpix.toml");
-    std::fs::write(&settings, "[defaults]\npackage = \"zip\"\nthrottle = { rate = 1.0, burst = 2 }\n")
-        .unwrap();
+    std::fs::write(
+        &settings,
+        "[defaults]\nauth = \"api-key\"\npackage = \"zip\"\nthrottle = { rate = 1.0, burst = 2 }\n",
+    )
+    .unwrap();
     stack.json(&["apply", "--yes", "--config", settings.to_str().unwrap()]);
     let outputs = stack.outputs();
     for (method, path) in
@@ -137,8 +140,11 @@ fn the_api_refuses_who_has_no_key_who_comes_too_often_and_who_used_up_a_quota() 
     assert!(answers.iter().any(|answer| answer.status == 200));
 
     let stack = Stack::new("quota");
-    std::fs::write(&settings, "[defaults]\npackage = \"zip\"\nquota = { requests = 2, period = \"day\" }\n")
-        .unwrap();
+    std::fs::write(
+        &settings,
+        "[defaults]\nauth = \"api-key\"\npackage = \"zip\"\nquota = { requests = 2, period = \"day\" }\n",
+    )
+    .unwrap();
     stack.json(&["apply", "--yes", "--config", settings.to_str().unwrap()]);
     let outputs = stack.outputs();
     let statuses: Vec<_> = (0..2).map(|_| outputs.get("/list").status).collect();
