@@ -74,6 +74,10 @@ LOCAL_AWS = env -i $(foreach name,$(KEPT),$(if $($(name)),$(name)="$$$(name)")) 
 	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=.local/emulator/credentials \
 	AWS_ENDPOINT_URL=http://localhost:$(PORT) AWS_REGION=us-east-1
 LOCAL_STACK = --env local --state-dir .local/state
+LOCAL_PROVISION = $(LOCAL_AWS) $(LOCAL)/provision
+# The first user there, and the file that has a key of theirs for curl.
+LOCAL_USER = you@example.com
+LOCAL_KEY = .local/state/local.api-key
 LOCAL_PICTURE = tests/images/coffee.jpg
 
 # What the test of the images needs beside Docker, and cross-compilation without a cross compiler.
@@ -121,7 +125,13 @@ local: need-python need-cargo ## Run all of CloudPix here; PORT=4600 picks the p
 	cargo build $(CARGO_LOCAL) $(PACKAGES)
 	@$(LOCAL_AWS) $(LOCAL)/provision apply $(LOCAL_STACK) --yes --functions $(LOCAL) \
 		--package $(or $(PACKAGE),zip) >/dev/null # outputs prints the same, and more
-	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --curl $(LOCAL_PICTURE)
+	@if $(LOCAL_PROVISION) outputs $(LOCAL_STACK) --json | grep -q '"auth": "users"'; then \
+		$(LOCAL_PROVISION) users list $(LOCAL_STACK) --json | grep -q '"email"' || \
+			$(LOCAL_PROVISION) users add $(LOCAL_USER) $(LOCAL_STACK) || exit 1; \
+		test -e $(LOCAL_KEY) || $(LOCAL_PROVISION) keys create $(LOCAL_USER) $(LOCAL_STACK) \
+			--name curl --scopes read,write,delete --save >/dev/null || exit 1; \
+	fi
+	@$(LOCAL_PROVISION) outputs $(LOCAL_STACK) --curl $(LOCAL_PICTURE)
 
 local-down: need-python ## Stop it; images and all are there again next time
 	@$(PYTHON) local/emulator.py stop --dir .local/emulator
@@ -233,8 +243,8 @@ bench-thumbnails: need-cargo need-python
 # From a PUT until its thumbnails are there, on the local system.
 bench-arrival: local
 	$(call from_pypi,$(THUMBNAILS)/python,bench/python/thumbnails.txt)
-	@$(LOCAL_AWS) $(LOCAL)/provision outputs $(LOCAL_STACK) --json --api-key | \
-		$(THUMBNAILS)/python/bin/python bench/arrival.py
+	@$(LOCAL_PROVISION) outputs $(LOCAL_STACK) --json | \
+		$(THUMBNAILS)/python/bin/python bench/arrival.py "$$(sed 's/.*Bearer //' $(LOCAL_KEY))"
 
 # A stable compiler takes the flags that fuzzing needs only when it is told to be a nightly one.
 fuzz: need-cargo $(CARGO_FUZZ) ## Fuzz each parser for a minute, or FUZZ_SECONDS=600

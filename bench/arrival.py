@@ -1,6 +1,6 @@
 """Times from the PUT of a 12-megapixel JPEG until it is ready and has its thumbnails, on the local system.
 
-provision outputs --json --api-key | python3 bench/arrival.py; `make bench-arrival` runs it.
+provision outputs --json | python3 bench/arrival.py KEY; `make bench-arrival` runs it.
 """
 
 import json
@@ -25,7 +25,7 @@ def call(method, url, headers, body=None):
 
 def main():
     outputs = json.load(sys.stdin)
-    api, key = outputs["apiUrl"], {"x-api-key": outputs["apiKey"]}
+    api, key = outputs["apiUrl"], {"authorization": f"Bearer {sys.argv[1]}"}
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "12.jpg"
         photograph(file, 4000, 3000)

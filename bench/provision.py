@@ -177,7 +177,8 @@ def run(binary, functions, endpoint, state, command):
     }
     with tempfile.TemporaryFile("w+") as said:
         begin = time.monotonic()
-        # From a folder without a cloudpix.toml.
+        # What there was before people could sign in, so that times can be compared.
+        pathlib.Path(state, "cloudpix.toml").write_text('[defaults]\nauth = "api-key"\n')
         process = subprocess.Popen(arguments, env=environment, cwd=state, stdout=said, stderr=said)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begin

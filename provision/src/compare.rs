@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::bail;
 use contract::Function;
 
-use crate::aws::apigateway;
+use crate::aws::{Aws, apigateway, s3};
 use crate::live::{self, Known, Suffix};
 use crate::package::{Artifact, Packed};
 use crate::plan::{self, Plan};
 use crate::session::{PackingTask, Session};
-use crate::settings::Package;
+use crate::settings::{Auth, Package, Settings};
+use crate::stack::id::{Id, Purpose};
 use crate::stack::place::Names;
 use crate::stack::resource::Resource;
 use crate::stack::{self, Stack};
@@ -23,6 +25,8 @@ pub struct Compared {
     pub artifacts: BTreeMap<Function, Artifact>,
     /// The functions whose version is on trial still, from a run that did not come to the end of it.
     pub on_trial: BTreeSet<Function>,
+    /// Who may call the stack that is there, where the settings do not say that it is to be somebody else.
+    pub unasked: Option<Auth>,
 }
 
 pub async fn compare(
@@ -51,8 +55,42 @@ pub async fn compare(
     stack::know_sign_in(&mut desired, &live);
     stack::keep_stopped(&mut desired, &live);
     let plan = plan::checked(plan::plan(&desired, &live, &names))?;
+    let unasked = unasked(aws, &settings, &names, &live).await?;
     let on_trial = on_trial(&live);
-    Ok(Compared { plan, names, api_id, artifacts, on_trial })
+    Ok(Compared { plan, names, api_id, artifacts, on_trial, unasked })
+}
+
+/// A stack of before people could sign in is not switched by a default, nor are images that were kept of one: they
+/// are everybody's, and so no user's.
+async fn unasked(
+    aws: &Aws,
+    settings: &Settings,
+    names: &Names,
+    live: &Stack,
+) -> anyhow::Result<Option<Auth>> {
+    if settings.auth_is_written {
+        return Ok(None);
+    }
+    if let Some(auth) = stack::auth_of(live) {
+        return Ok((auth != settings.auth).then_some(auth));
+    }
+    let kept = live.contains_key(&Id::Bucket) && !live.contains_key(&Id::Table(Purpose::Access));
+    let images = kept && s3::objects::count_images(aws, &names.bucket, 1).await? > 0;
+    Ok(images.then_some(Auth::ApiKey))
+}
+
+/// Refuses what nobody asked for, after it was shown.
+pub fn check_asked(unasked: Option<Auth>) -> anyhow::Result<()> {
+    let Some(auth) = unasked else { return Ok(()) };
+    let (name, who) = match auth {
+        Auth::Users => ("users", "users who sign in"),
+        Auth::ApiKey => ("api-key", "whoever has its API key"),
+        Auth::None => ("none", "anyone"),
+    };
+    bail!(
+        "nothing was changed: this stack is for {who}, and cloudpix.toml does not say whether it is to stay so. Write \
+         auth = {name:?} to keep it, or auth = \"users\" to have people sign in, to whom images of before do not belong"
+    )
 }
 
 fn on_trial(live: &Stack) -> BTreeSet<Function> {

@@ -15,7 +15,7 @@ use crate::settings::{Auth, Settings};
 use crate::shell::quote;
 use crate::stack::function::functions;
 use crate::stack::id::Purpose;
-use crate::stack::place::{Names, api_url, sign_in_url};
+use crate::stack::place::{Names, api_url, callback, sign_in_url};
 use crate::state::StackRecord;
 
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +66,7 @@ impl Outputs {
             url: settings.has_pool().then(|| sign_in_url(&record.region, endpoint, &names.sign_in_domain())),
             issuer: provider.map(|(issuer, _)| issuer.to_owned()),
             client_id: provider.map(|(_, client)| client.to_owned()),
-            callback: api_url.as_ref().map(|url| format!("{url}/")),
+            callback: api_url.as_deref().map(callback),
         });
         Outputs {
             api_url,

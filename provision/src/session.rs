@@ -13,9 +13,10 @@ use crate::live::{self, Known, Suffix};
 use crate::package::{self, Packed};
 use crate::plan::Plan;
 use crate::report::{self, Progress};
-use crate::settings::{self, Settings};
-use crate::stack::Stack;
+use crate::settings::{self, Auth, Settings};
+use crate::stack::id::Id;
 use crate::stack::place::{Names, bucket_prefix, stack_name};
+use crate::stack::{self, Stack};
 use crate::state::{self, Lock, StackRecord, Store};
 
 /// The functions' packages, on their way.
@@ -62,7 +63,7 @@ pub struct Existing {
 
 impl Existing {
     pub async fn open(common: &Common) -> anyhow::Result<Existing> {
-        let settings = settings::load(common.config.as_deref(), &common.env, None)?;
+        let mut settings = settings::load(common.config.as_deref(), &common.env, None)?;
         if settings.state_bucket.is_none() {
             // Where there is no stack, credentials do not matter.
             existing_record(&Store::local(&common.state_dir, &common.env)).await?;
@@ -72,8 +73,19 @@ impl Existing {
         let record = existing_record(&store).await?;
         record.check_place(&aws.place, &store.place())?;
         let names = record.names();
+        if !settings.auth_is_written {
+            settings.take_for(auth_of(&aws, &names, &record, settings.auth).await?);
+        }
         Ok(Existing { settings, aws, store, record, names })
     }
+}
+
+/// Who may call a stack whose settings do not say it: one of before it was for users is not for them by default.
+async fn auth_of(aws: &Aws, names: &Names, record: &StackRecord, default: Auth) -> anyhow::Result<Auth> {
+    let Some(api) = record.api_id.as_deref() else { return Ok(default) };
+    let known = Known { api: Some(api), suffix: Suffix::Known, code: &BTreeMap::new(), users: false };
+    let live = live::read_some(aws, names, &known, vec![Id::Api, Id::ApiKey]).await?;
+    Ok(stack::auth_of(&live).unwrap_or(default))
 }
 
 pub async fn existing_record(store: &Store) -> anyhow::Result<StackRecord> {

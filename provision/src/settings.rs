@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use self::check::check;
 use self::sign_in::SignIn;
 use self::thumbnails::Thumbnails;
+use crate::stack::function::profile;
 
 mod check;
 mod read;
@@ -153,6 +154,9 @@ pub struct Settings {
     pub env: String,
     pub package: Package,
     pub auth: Auth,
+    /// Whether the file says so, or it is the default.
+    #[serde(skip)]
+    pub auth_is_written: bool,
     pub sign_in: SignIn,
     pub allow_origin: String,
     pub log_retention_days: i32,
@@ -189,7 +193,8 @@ impl Default for Settings {
         Settings {
             env: String::new(),
             package: Package::Image,
-            auth: Auth::ApiKey,
+            auth: Auth::Users,
+            auth_is_written: false,
             sign_in: SignIn::default(),
             allow_origin: "*".to_owned(),
             log_retention_days: 30,
@@ -254,6 +259,13 @@ impl Settings {
     /// Whether everybody has images of their own.
     pub fn has_users(&self) -> bool {
         self.auth == Auth::Users
+    }
+
+    /// Takes a stack that is there for what it is, where the file does not say what it should be.
+    pub fn take_for(&mut self, auth: Auth) {
+        self.auth = auth;
+        let users = self.has_users();
+        self.functions.retain(|function, _| users || !profile(*function).only_with_users);
     }
 
     /// Whether the users are in a pool of the stack's own.

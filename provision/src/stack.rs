@@ -12,7 +12,7 @@ use function::{Profile, Trigger, profile};
 use id::{Id, Purpose};
 use place::{API_ID, CLIENT_ID, Names, POOL_ID, Place, ROLE_ID, STAGE};
 use resource::Resource;
-use resource::api::{ApiKey, Stage, UsagePlan};
+use resource::api::{ApiKey, Integration, Method, Stage, UsagePlan};
 use resource::lambda::{Alias, Code, Configuration, ContainerImage, Lambda, OnTrial, Repository, Role};
 use resource::watch::LogGroup;
 
@@ -119,6 +119,21 @@ fn of_api(settings: &Settings, place: &Place, names: &Names) -> Vec<Resource> {
         resources.push(Resource::UsagePlan(plan));
     }
     resources
+}
+
+/// Who may call a stack that is there, as far as can be told by its API.
+pub fn auth_of(live: &Stack) -> Option<Auth> {
+    let Some(Resource::Api(api)) = live.get(&Id::Api) else { return None };
+    let lambda = |method: &&Method| matches!(method.integration, Integration::Lambda(_));
+    let mut served = api.methods.values().filter(lambda).peekable();
+    // The authorizer is there before any method.
+    if api.authorizer.is_some() {
+        Some(Auth::Users)
+    } else if live.contains_key(&Id::ApiKey) || served.clone().any(|method| method.api_key_required) {
+        Some(Auth::ApiKey)
+    } else {
+        served.peek().map(|_| Auth::None)
+    }
 }
 
 /// Fills in what AWS invented of the roles that there are.

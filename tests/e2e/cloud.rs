@@ -202,7 +202,7 @@ pub fn python() -> Command {
     command
 }
 
-/// `provision` with nothing of the caller's settings, and from a folder without a cloudpix.toml.
+/// `provision` with nothing of the caller's settings, and from a folder whose cloudpix.toml is for tests.
 pub fn provision(arguments: &[&str]) -> Command {
     let folder = binaries();
     let mut command = bare(folder.join("provision"));

@@ -3,14 +3,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use contract::Function;
 use serde_json::{Value, json};
 
-use crate::cloud::{self, Emulator, Stack, skipped};
+use crate::cloud::{Emulator, Stack, skipped};
 use crate::proxy::{Call, Proxy, Verdict};
 
 /// An emulator of its own behind a proxy, and a witness that stays.
@@ -18,6 +20,8 @@ pub struct Lab {
     pub stack: Stack,
     pub proxy: Proxy,
     functions: tempfile::TempDir,
+    /// Settings other than those of most tests.
+    settings: Option<PathBuf>,
     witness: (Child, ChildStdin, BufReader<ChildStdout>),
 }
 
@@ -36,10 +40,18 @@ impl Lab {
         Lab::on(SHARED.get_or_init(|| Emulator::start(&folder(), 0)), env)
     }
 
+    /// With settings of its own.
+    fn with(mut self, settings: &str) -> Lab {
+        let path = self.functions.path().join("cloudpix.toml");
+        std::fs::write(&path, settings).unwrap();
+        self.settings = Some(path);
+        self
+    }
+
     fn on(emulator: &'static Emulator, env: &'static str) -> Lab {
         let functions = tempfile::tempdir().unwrap();
-        for name in cloud::functions() {
-            std::fs::write(functions.path().join(name), smallest_elf()).unwrap();
+        for function in Function::ALL {
+            std::fs::write(functions.path().join(function.name()), smallest_elf()).unwrap();
         }
         let mut child =
             emulator.witness_command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -48,6 +60,7 @@ impl Lab {
             stack: Stack { emulator, env, state: tempfile::tempdir().unwrap() },
             proxy: Proxy::start(&emulator.endpoint),
             functions,
+            settings: None,
             witness: (child, witness.0, witness.1),
         }
     }
@@ -66,6 +79,7 @@ impl Lab {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.stack.provision(arguments);
         command.env("CLOUDPIX_FUNCTIONS", self.functions.path());
+        command.args(self.settings.iter().flat_map(|path| ["--config".as_ref(), path.as_os_str()]));
         command
     }
 
@@ -92,13 +106,13 @@ impl Lab {
     }
 
     /// Disturbs every call of `apply` and of `destroy`, one a run, and answers how many there were.
-    fn disturb_all(&mut self, verdict: &Verdict, which: fn(&Call) -> bool) -> (usize, usize) {
+    fn disturb_all(&mut self, verdict: &Verdict, which: fn(&Call) -> bool, stride: usize) -> (usize, usize) {
         self.passes(APPLY);
         let whole = self.census();
         self.passes(DESTROY);
         assert_eq!(self.census(), json!([]));
         let mut counts = (None, None);
-        for n in (0..).step_by(stride()) {
+        for n in (0..).step_by(stride) {
             if counts.0.is_some() && counts.1.is_some() {
                 break;
             }
@@ -174,7 +188,7 @@ fn kill_everywhere(env: &'static str, verdict: &Verdict) {
     }
     let begin = Instant::now();
     let mut lab = Lab::new(env);
-    let (apply, destroy) = lab.disturb_all(verdict, which());
+    let (apply, destroy) = lab.disturb_all(verdict, which(), stride());
     eprintln!("{verdict:?}: {apply} points of apply, {destroy} of destroy, {:?}", begin.elapsed());
     assert!(apply >= 80 && destroy >= 15, "{apply}, {destroy}");
     lab.stack.emulator.stop();
@@ -194,4 +208,22 @@ fn killed_after_any_call_the_next_run_converges() {
 #[test]
 fn an_answer_that_gets_lost_is_no_failure_and_makes_nothing_twice() {
     kill_everywhere("unheard", &Verdict::CutAfter);
+}
+
+/// What Cognito is asked to change takes no token, and neither does an authorizer.
+#[test]
+fn what_people_sign_in_by_is_made_once_wherever_a_run_breaks_off() {
+    if skipped() {
+        return;
+    }
+    let which = |call: &Call| {
+        call.mutates() && (call.service == "cognito-idp" || call.operation.contains("authorizers"))
+    };
+    let mut lab = Lab::new("signed").with("[defaults]\nauth = \"users\"\n");
+    for verdict in [Verdict::KillBefore, Verdict::KillAfter, Verdict::CutAfter] {
+        let (apply, destroy) = lab.disturb_all(&verdict, which, stride().min(4));
+        eprintln!("{verdict:?}: {apply} points of apply, {destroy} of destroy");
+        assert!(apply >= 4 && destroy >= 4, "{apply}, {destroy}");
+    }
+    lab.stack.emulator.stop();
 }

@@ -213,7 +213,7 @@ fn old_versions_and_their_images_go_and_what_an_alias_uses_stays() {
     }
     let (stack, build) = (Stack::new("prune"), Build::new());
     let settings = build.path().join("cloudpix.toml");
-    std::fs::write(&settings, "[defaults]\nkeep-versions = 2\n").unwrap();
+    std::fs::write(&settings, "[defaults]\nauth = \"api-key\"\nkeep-versions = 2\n").unwrap();
     let untested = ["list", "--no-smoke-test", "--config", settings.to_str().unwrap()];
     stack.json(&["apply", "--yes"]);
     stack.emulator.witness(&["add_alias", "cloudpix-prune-list", "theirs", "1"]);

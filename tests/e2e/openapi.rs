@@ -4,7 +4,8 @@
 use crate::cloud::{Stack, bare, root, skipped, text};
 
 /// Settings of a stack that does not throttle what tests send at once.
-pub const UNTHROTTLED: &str = "[defaults]\npackage = \"zip\"\nthrottle = { rate = 10000.0, burst = 5000 }\n";
+pub const UNTHROTTLED: &str =
+    "[defaults]\nauth = \"api-key\"\npackage = \"zip\"\nthrottle = { rate = 10000.0, burst = 5000 }\n";
 
 impl Stack {
     /// Applies a stack that answers 429 to nobody.

@@ -130,7 +130,9 @@ fn process_has_a_share_of_its_own_and_no_more() {
     assert_eq!(share()["reserved"], Value::Null);
     let settings = folder.path().join("cloudpix.toml");
     let with = |concurrency: u64| {
-        let text = format!("[defaults]\npackage = \"zip\"\nprocess.concurrency = {concurrency}\n");
+        let text = format!(
+            "[defaults]\nauth = \"api-key\"\npackage = \"zip\"\nprocess.concurrency = {concurrency}\n"
+        );
         std::fs::write(&settings, text).unwrap();
     };
     let apply = ["apply", "--yes", "--config", settings.to_str().unwrap()];

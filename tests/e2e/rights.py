@@ -13,7 +13,8 @@ import boto3
 from botocore.exceptions import ClientError
 
 STACK, BUCKET, FUNCTION, SIBLING = sys.argv[1:]
-TABLE, OTHER = f"{STACK}-metadata", f"{STACK}-other"
+TABLE, ACCESS, OTHER = f"{STACK}-metadata", f"{STACK}-access", f"{STACK}-other"
+A_KEY = {"Key": {"S": "key#00"}}
 THUMBNAIL = "thumbnails/01a2069e-dd76-72f0-8fe1-7584d39ddc0d/160.webp"
 KEY = "uploads/01a2069e-dd76-72f0-8fe1-7584d39ddc0d.jpg"
 ID = {"ImageID": {"S": "01a2069e-dd76-72f0-8fe1-7584d39ddc0d"}}
@@ -140,6 +141,13 @@ def needed(s3, dynamodb, logs, sqs):
             **records,
         },
     }
+    used = {"ExpressionAttributeNames": {"#used": "LastUsed"}, "ExpressionAttributeValues": {":now": {"S": "now"}}}
+    own["authorize"] = {
+        "dynamodb:GetItem": lambda: dynamodb.get_item(TableName=ACCESS, Key=A_KEY, ConsistentRead=True),
+        "dynamodb:UpdateItem": lambda: dynamodb.update_item(
+            TableName=ACCESS, Key=A_KEY, UpdateExpression="SET #used = :now", **used
+        ),
+    }
     return {**own[FUNCTION], "logs": lambda: write_logs(logs, FUNCTION)}
 
 
@@ -218,6 +226,18 @@ def needless(client):
             "dynamodb:UpdateItem": lambda: dynamodb.update_item(TableName=TABLE, Key=ID),
             "dynamodb:DeleteItem": lambda: dynamodb.delete_item(TableName=TABLE, Key=ID),
         },
+    }
+    of_one["authorize"] = {
+        "dynamodb:PutItem, a key": lambda: dynamodb.put_item(TableName=ACCESS, Item=A_KEY),
+        "dynamodb:DeleteItem, a key": lambda: dynamodb.delete_item(TableName=ACCESS, Key=A_KEY),
+        "dynamodb:Scan, keys": lambda: dynamodb.scan(TableName=ACCESS),
+        "dynamodb:Query, keys": lambda: query(dynamodb, ACCESS, "OwnerIndex"),
+        "dynamodb:GetItem, an image": lambda: dynamodb.get_item(TableName=TABLE, Key=ID),
+        "dynamodb:UpdateItem, an image": lambda: dynamodb.update_item(TableName=TABLE, Key=ID),
+        "dynamodb:Query, images": lambda: query(dynamodb, TABLE, "OwnerIndex"),
+        "s3:GetObject": lambda: s3.get_object(Bucket=BUCKET, Key="uploads/there.jpg"),
+        "s3:ListBucket, ours": lambda: s3.list_objects_v2(Bucket=BUCKET),
+        "cognito-idp:ListUserPools": lambda: client("cognito-idp").list_user_pools(MaxResults=1),
     }
     return {**of_both, **of_one[FUNCTION]}
 

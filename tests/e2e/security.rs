@@ -15,7 +15,7 @@ use crate::input::check;
 use crate::pictures::send;
 
 /// The answer of a program in Python beside this file.
-fn python(emulator: &Emulator, program: &str, arguments: &[&str], input: &str) -> Value {
+pub fn python(emulator: &Emulator, program: &str, arguments: &[&str], input: &str) -> Value {
     let mut command = cloud::python();
     command.arg(root().join("tests/e2e").join(program)).args(arguments).envs(emulator.credentials());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -65,21 +65,23 @@ fn a_function_may_do_what_it_needs_and_nothing_else() {
     let outputs = stack.outputs();
     for function in functions() {
         let sibling = functions().into_iter().find(|other| *other != function).unwrap();
-        let arguments = ["cloudpix-rights", &outputs.bucket, function, sibling];
-        let answers = python(stack.emulator, "rights.py", &arguments, "");
-        assert_eq!(answers["untrusted"], "AccessDenied", "who is not Lambda got the role of {function}");
-        for (action, answer) in answers["needed"].as_object().unwrap() {
-            assert_eq!(answer, "done", "{function} needs {action}");
-        }
-        let needless = answers["needless"].as_object().unwrap();
-        assert!(needless.len() > 30, "{needless:?}");
-        for (action, answer) in needless {
-            let answer = answer.as_str().unwrap();
-            assert!(
-                ["AccessDenied", "AccessDeniedException"].contains(&answer),
-                "{function} {action}: {answer}"
-            );
-        }
+        try_rights(stack.emulator, &["cloudpix-rights", &outputs.bucket, function, sibling]);
+    }
+}
+
+/// Stack, bucket, function, and another function.
+pub fn try_rights(emulator: &Emulator, arguments: &[&str; 4]) {
+    let function = arguments[2];
+    let answers = python(emulator, "rights.py", arguments, "");
+    assert_eq!(answers["untrusted"], "AccessDenied", "who is not Lambda got the role of {function}");
+    for (action, answer) in answers["needed"].as_object().unwrap() {
+        assert_eq!(answer, "done", "{function} needs {action}");
+    }
+    let needless = answers["needless"].as_object().unwrap();
+    assert!(needless.len() > 30, "{needless:?}");
+    for (action, answer) in needless {
+        let answer = answer.as_str().unwrap();
+        assert!(["AccessDenied", "AccessDeniedException"].contains(&answer), "{function} {action}: {answer}");
     }
 }
 
@@ -120,8 +122,11 @@ fn the_api_refuses_who_has_no_key_who_comes_too_often_and_who_used_up_a_quota() 
     let stack = Stack::new("counted");
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("cloudpix.toml");
-    std::fs::write(&settings, "[defaults]\npackage = \"zip\"\nthrottle = { rate = 1.0, burst = 2 }\n")
-        .unwrap();
+    std::fs::write(
+        &settings,
+        "[defaults]\nauth = \"api-key\"\npackage = \"zip\"\nthrottle = { rate = 1.0, burst = 2 }\n",
+    )
+    .unwrap();
     stack.json(&["apply", "--yes", "--config", settings.to_str().unwrap()]);
     let outputs = stack.outputs();
     for (method, path) in
@@ -137,8 +142,11 @@ fn the_api_refuses_who_has_no_key_who_comes_too_often_and_who_used_up_a_quota() 
     assert!(answers.iter().any(|answer| answer.status == 200));
 
     let stack = Stack::new("quota");
-    std::fs::write(&settings, "[defaults]\npackage = \"zip\"\nquota = { requests = 2, period = \"day\" }\n")
-        .unwrap();
+    std::fs::write(
+        &settings,
+        "[defaults]\nauth = \"api-key\"\npackage = \"zip\"\nquota = { requests = 2, period = \"day\" }\n",
+    )
+    .unwrap();
     stack.json(&["apply", "--yes", "--config", settings.to_str().unwrap()]);
     let outputs = stack.outputs();
     let statuses: Vec<_> = (0..2).map(|_| outputs.get("/list").status).collect();

@@ -15,7 +15,9 @@ const BUCKET: &str = "team-state";
 /// The same stack as another machine sees it: with the settings, and no state folder of its own.
 fn machine(env: &'static str) -> Stack {
     let stack = Stack::new(env);
-    let settings = format!("[env.{env}]\npackage = \"zip\"\nstate.backend = \"s3://{BUCKET}-{env}/a/b\"\n");
+    let settings = format!(
+        "[env.{env}]\nauth = \"api-key\"\npackage = \"zip\"\nstate.backend = \"s3://{BUCKET}-{env}/a/b\"\n"
+    );
     std::fs::write(stack.state.path().join("cloudpix.toml"), settings).unwrap();
     stack
 }

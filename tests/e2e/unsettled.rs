@@ -46,7 +46,7 @@ fn an_alarm_that_goes_between_two_reads_is_made_again() {
     }
     let (lab, folder) = (Lab::shared("alarmed"), tempfile::tempdir().unwrap());
     let settings = folder.path().join("cloudpix.toml");
-    std::fs::write(&settings, "[defaults.alarms]\nenabled = true\n").unwrap();
+    std::fs::write(&settings, "[defaults]\nauth = \"api-key\"\nalarms.enabled = true\n").unwrap();
     let apply = [APPLY, &["--config", settings.to_str().unwrap()]].concat();
     lab.passes(&apply);
     let (emulator, gone) = (lab.stack.emulator, Arc::new(AtomicUsize::new(0)));

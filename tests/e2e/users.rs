@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cloud::{Stack, python, root, skipped, text};
 use crate::input::check;
 use crate::pictures::{Answer, patiently, pictures, send};
+use crate::security::{self, try_rights};
 
 const OWN: &str = "correct horse battery staple 7-A";
 
@@ -144,6 +145,59 @@ fn each_user_has_images_of_their_own_by_a_sign_in_and_by_a_key() {
     assert!(said.contains("nobody is there to confirm"), "{said}");
     people.json(&["destroy", "--yes"]);
     assert_eq!(people.stack.emulator.witness(&["resources", "cloudpix-people"]), json!([]));
+}
+
+#[test]
+fn the_authorizer_may_look_at_keys_and_note_their_use_and_nothing_else() {
+    if skipped() {
+        return;
+    }
+    let people = People::new("asked", "auth = \"users\"\n");
+    people.json(&["apply", "--yes"]);
+    let outputs = people.json(&["outputs"]);
+    let (emulator, bucket) = (people.stack.emulator, outputs["bucket"].as_str().unwrap());
+    try_rights(emulator, &["cloudpix-asked", bucket, "authorize", "list"]);
+    let judged = security::python(emulator, "policies.py", &["cloudpix-asked", bucket], "");
+    // Of four functions each: role, trust, repository, alias. And the bucket and the queue.
+    assert_eq!(judged["judged"].as_array().unwrap().len(), 18, "{judged:#}");
+    assert_eq!(judged["found"], json!({}), "{judged:#}");
+}
+
+/// A stack of before people could sign in is not switched by a default.
+#[test]
+fn a_stack_that_takes_keys_is_switched_only_where_that_is_written_down() {
+    if skipped() {
+        return;
+    }
+    let people = People::new("switched", "auth = \"api-key\"\n");
+    people.json(&["apply", "--yes"]);
+    let of_before = people.json(&["outputs", "--api-key"]);
+    people.set("");
+    let mut command = people.stack.provision(&people.arguments(&["plan"]));
+    let output = command.output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("+ user pool") && said.contains("auth = \"api-key\" to keep it"), "{said}");
+    let said = people.refused(&["apply", "--yes"]);
+    assert!(said.contains("- API key") && said.contains("does not say whether"), "{said}");
+    // What only works on it takes it for what it is.
+    assert_eq!(people.json(&["outputs", "--api-key"]), of_before);
+    people.json(&["status"]);
+    people.json(&["deploy"]);
+    people.set("auth = \"api-key\"\n");
+    assert_eq!(people.json(&["plan"])["changes"], json!([]));
+
+    // Written down, it is switched, and switched back.
+    people.set("auth = \"users\"\n");
+    people.json(&["apply", "--yes"]);
+    people.set("");
+    assert_eq!(people.json(&["plan"])["changes"], json!([]), "a stack for users needs nothing written");
+    people.set("auth = \"api-key\"\n");
+    people.json(&["apply", "--yes"]);
+    assert_eq!(people.json(&["plan"])["changes"], json!([]));
+    assert_eq!(people.stack.emulator.witness(&["sign_in", "cloudpix-switched"]), Value::Null);
+    people.json(&["destroy", "--yes"]);
+    assert_eq!(people.stack.emulator.witness(&["resources", "cloudpix-switched"]), json!([]));
 }
 
 /// What others set stays, what is ours comes back, and a lost state file is no matter.

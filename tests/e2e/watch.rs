@@ -7,6 +7,7 @@ use crate::pictures::send;
 
 const SETTINGS: &str = "
 [defaults]
+auth = \"api-key\"
 package = \"zip\"
 dashboard = true
 tracing = true
@@ -16,6 +17,7 @@ alarms = { enabled = true, topic = \"arn:aws:sns:us-east-1:000000000000:ops\", l
 /// The same quota: the emulator cannot change one.
 const QUIET: &str = "
 [defaults]
+auth = \"api-key\"
 package = \"zip\"
 access-logs = false
 quota = { requests = 1000, period = \"day\" }

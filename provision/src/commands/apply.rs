@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::doctor::before_the_first_change;
 use crate::apply::{self, Runner};
 use crate::cli::{Code, Common, Run};
-use crate::compare::{Compared, compare};
+use crate::compare::{Compared, check_asked, compare};
 use crate::outputs::Outputs;
 use crate::pass;
 use crate::plan::Plan;
@@ -24,10 +24,11 @@ pub async fn run(common: &Common, code: &Code, run: &Run) -> anyhow::Result<Exit
         tokio::join!(before_the_first_change(&session, suffix), compare(&session, &record, suffix, packing));
     // Who lacks permissions should hear of all of them, not of the first read that is refused.
     permitted?;
-    let Compared { plan, names, api_id, artifacts, on_trial } = compared?;
+    let Compared { plan, names, api_id, artifacts, on_trial, unasked } = compared?;
+    report::plan_to_person(&plan, &names, &session.aws.place);
+    check_asked(unasked)?;
     save_new(&session.store, &record).await?;
 
-    report::plan_to_person(&plan, &names, &session.aws.place);
     if plan.destroys() && !run.yes {
         report::confirm("Some of this deletes or replaces. Go on?", "--yes")?;
     }

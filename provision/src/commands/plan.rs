@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::{Code, Common};
-use crate::compare::{Compared, compare};
+use crate::compare::{Compared, check_asked, compare};
 use crate::report;
 use crate::session::Session;
 
@@ -14,7 +14,8 @@ const UNDRAWN: &str = "{suffix}";
 pub async fn run(common: &Common, code: &Code) -> anyhow::Result<ExitCode> {
     let (session, packing) = Session::begin(common, code).await?;
     let (record, suffix) = session.record(|| UNDRAWN.to_owned()).await?;
-    let Compared { plan, names, .. } = compare(&session, &record, suffix, packing).await?;
+    let Compared { plan, names, unasked, .. } = compare(&session, &record, suffix, packing).await?;
     report::plan(&plan, &names, &session.aws.place, common.json)?;
+    check_asked(unasked)?;
     Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -92,6 +92,7 @@ fn settings(text: &str, mut table: DeTable<'_>) -> anyhow::Result<Settings> {
         functions.insert(function, sizing(function, &keys));
     }
     let names: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).collect();
+    let auth_is_written = names.iter().any(|name| name == "auth");
     let settings = Settings::deserialize(Deserializer::from(Spanned::new(0..text.len(), table)));
     let settings = settings.map_err(|error| {
         let unknown =
@@ -106,8 +107,9 @@ fn settings(text: &str, mut table: DeTable<'_>) -> anyhow::Result<Settings> {
             Function::ALL.map(Function::name).join(", ")
         )
     })?;
-    functions.retain(|function, _| settings.has_users() || !profile(*function).only_with_users);
-    Ok(Settings { functions, ..settings })
+    let mut settings = Settings { functions, auth_is_written, ..settings };
+    settings.take_for(settings.auth);
+    Ok(settings)
 }
 
 fn sizing(function: Function, keys: &Keys) -> Sizing {

@@ -12,7 +12,8 @@ fn check_error(text: &str, expected: &[&str]) {
 fn an_empty_file_means_the_defaults() {
     let settings = parse("", "default").unwrap();
     assert_eq!(settings.package, Package::Image);
-    assert_eq!(settings.auth, Auth::ApiKey);
+    assert_eq!((settings.auth, settings.auth_is_written), (Auth::Users, false));
+    assert!(settings.functions.contains_key(&Function::Authorize) && settings.has_pool());
     assert_eq!(settings.functions[&Function::Upload].memory, 512);
     assert_eq!(settings.thumbnails.format.name(), limits::DEFAULT_THUMBNAIL_FORMAT);
 }
@@ -22,6 +23,24 @@ fn the_file_in_the_repository_holds_the_defaults() {
     let text = include_str!("../../../cloudpix.toml");
     let (file, built_in) = (parse(text, "default").unwrap(), parse("", "default").unwrap());
     assert_eq!(format!("{file:?}"), format!("{built_in:?}"));
+}
+
+#[test]
+fn who_may_call_is_written_down_or_the_default() {
+    let other = parse("[defaults]\nauth = \"api-key\"\n[env.open]\nauth = \"none\"\n", "open").unwrap();
+    assert_eq!((other.auth, other.auth_is_written), (Auth::None, true));
+    assert!(!other.functions.contains_key(&Function::Authorize) && !other.has_users());
+    let text = "[defaults.sign-in]\nissuer = \"https://a.example/x\"\nclient-id = \"7\"\n";
+    let foreign = parse(text, "default").unwrap();
+    assert_eq!(foreign.sign_in.provider(), Some(("https://a.example/x", "7")));
+    assert!(foreign.has_users() && !foreign.has_pool());
+    check_error("[defaults.sign-in]\nissuer = \"https://a.example\"\n", &["sign-in.client-id", "needs both"]);
+    check_error("[defaults.sign-in]\nissuer = \"http://a\"\nclient-id = \"7\"\n", &["sign-in.issuer"]);
+    check_error(
+        "[defaults.sign-in]\ncallback-urls = [\"http://a\"]\n",
+        &["callback-urls", "http://localhost"],
+    );
+    check_error("[defaults.sign-in]\ntier = \"plus\"\n", &["line 2", "plus", "essentials"]);
 }
 
 #[test]

@@ -52,6 +52,11 @@ impl Place {
         api_url(&self.region, self.endpoint.as_deref(), id)
     }
 
+    /// Where signing in leads back to.
+    pub fn callback(&self, id: &str) -> String {
+        callback(&self.api_url(id))
+    }
+
     /// The `iss` of the tokens of a pool of users. An emulator writes AWS's own.
     pub fn issuer(&self, pool: &str) -> String {
         let region = &self.region;
@@ -77,6 +82,11 @@ pub fn api_url(region: &str, endpoint: Option<&str>, id: &str) -> String {
         Some(endpoint) => format!("{endpoint}/restapis/{id}/{STAGE}/_user_request_"),
         None => format!("https://{id}.execute-api.{region}.{}/{STAGE}", contract::domain(region)),
     }
+}
+
+/// Where signing in leads back to, by the API's URL. Without TLS, Cognito takes this machine by its name alone.
+pub fn callback(api_url: &str) -> String {
+    format!("{}/", api_url.replacen("http://127.0.0.1:", "http://localhost:", 1))
 }
 
 /// Where people sign in, by the prefix of the pool's domain. The pages of an emulator have no domain.

@@ -32,7 +32,7 @@ pub(super) fn user_pool(settings: &Settings, names: &Names) -> UserPool {
 /// An access token counts until it ends, whoever is signed out meanwhile, so it ends within the hour. A refresh
 /// token is good once: who steals one is found out when its owner uses it.
 pub(super) fn app_client(settings: &Settings, place: &Place) -> AppClient {
-    let own = format!("{}/", place.api_url(API_ID));
+    let own = place.callback(API_ID);
     AppClient {
         id: None,
         secret: false,

@@ -79,7 +79,7 @@ pub async fn read_client(aws: &Aws, names: &Names, api: Option<&str>) -> anyhow:
 }
 
 fn with_placeholder(aws: &Aws, url: &str, api: &str) -> String {
-    url.replace(&aws.place.api_url(api), &aws.place.api_url(API_ID))
+    url.replace(&aws.place.callback(api), &aws.place.callback(API_ID))
 }
 
 /// A time in seconds; `default` is the unit where none is said.

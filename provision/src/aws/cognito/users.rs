@@ -168,6 +168,9 @@ fn draw_password() -> String {
     let mut password: Vec<u8> = KINDS.iter().filter_map(|kind| kind.choose(&mut rng).copied()).collect();
     password.extend((0..16).map(|_| KINDS[0][rng.random_range(0..KINDS[0].len())]));
     password.shuffle(&mut rng);
+    // Whoever pastes one into a shell should not find it taken for a flag.
+    let letter = password.iter().position(u8::is_ascii_alphabetic).unwrap_or_default();
+    password.swap(0, letter);
     password.into_iter().map(char::from).collect()
 }
 
@@ -180,7 +183,7 @@ mod tests {
         let (one, other) = (draw_password(), draw_password());
         assert_ne!(one, other);
         for password in [one, other] {
-            assert_eq!(password.len(), 20);
+            assert!(password.len() == 20 && password.starts_with(|c: char| c.is_alphabetic()), "{password}");
             for kind in [char::is_lowercase, char::is_uppercase, char::is_numeric] {
                 assert!(password.contains(kind), "{password}");
             }
