@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
             serde_json::to_string(&Policy::allow(&stage, &judged?))?;
             line.json(200, None, now());
         }
-        println!("{:?} of CPU a request", (cpu_time()? - began) / REQUESTS);
+        println!("{:?} of CPU a request", cpu_time()?.saturating_sub(began) / REQUESTS);
         Ok(())
     })
 }

@@ -98,4 +98,4 @@ impl Authorizer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -26,7 +26,8 @@ pub const USER: &str = "user";
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     principal_id: String,
-    policy_document: Value,
+    #[serde(rename = "policyDocument")]
+    document: Value,
     context: Value,
 }
 
@@ -36,7 +37,7 @@ impl Policy {
         let Grant { owner, by, scopes } = grant;
         Policy {
             principal_id: owner.to_string(),
-            policy_document: document("Allow", stage),
+            document: document("Allow", stage),
             context: json!({
                 context::OWNER: owner.as_str(),
                 context::BY: by,
@@ -47,15 +48,11 @@ impl Policy {
 
     /// Lets a request through to nothing.
     pub fn deny(stage: &str) -> Policy {
-        Policy {
-            principal_id: "nobody".to_owned(),
-            policy_document: document("Deny", stage),
-            context: json!({}),
-        }
+        Policy { principal_id: "nobody".to_owned(), document: document("Deny", stage), context: json!({}) }
     }
 
     pub fn allows(&self) -> bool {
-        self.policy_document["Statement"][0]["Effect"] == "Allow"
+        self.document["Statement"][0]["Effect"] == "Allow"
     }
 }
 

@@ -1,4 +1,4 @@
-//! RS256 by ring, for `jsonwebtoken`. That brings two backends of its own, aws-lc and RustCrypto; each would be a second
+//! RS256 by ring, for `jsonwebtoken`. That brings two backends of its own, aws-lc and `RustCrypto`; each would be a second
 //! library of cryptography beside ring, which is in the binary already, for TLS.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -18,10 +18,12 @@ pub(crate) fn install() {
     RING.install_default().ok();
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so says the type of the field")]
 fn no_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     Err(ErrorKind::UnsupportedAlgorithm.into())
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so says the type of the field")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     match (algorithm, key.kind()) {
         (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {

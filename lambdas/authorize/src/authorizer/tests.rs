@@ -21,7 +21,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn over(world: &World, provider_status: u16) -> Authorizer {
+pub(crate) fn over(world: &World, provider_status: u16) -> Authorizer {
     let (provider, _) = aws(move |_| (provider_status, provider().jwks(KEY_ID).to_string()));
     let place = Place::Keys(Address::parse("https://login.example/jwks.json", false).unwrap());
     Authorizer {
@@ -31,7 +31,7 @@ fn over(world: &World, provider_status: u16) -> Authorizer {
     }
 }
 
-fn event(authorization: &[&str]) -> Event {
+pub(crate) fn event(authorization: &[&str]) -> Event {
     let event = json!({
         "type": "REQUEST",
         "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:abcde12345/v1/GET/list",
@@ -51,7 +51,7 @@ async fn judge(
     (judged, line.json(200, None, at(now)))
 }
 
-fn bearer(text: &str) -> String {
+pub(crate) fn bearer(text: &str) -> String {
     format!("Bearer {text}")
 }
 
