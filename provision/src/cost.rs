@@ -113,6 +113,26 @@ fn metrics(settings: &Settings) -> f64 {
     of_each.sum::<f64>() + 2.0
 }
 
+/// How often the authorizer is asked: once by each request at most, since what it says is kept for a minute.
+fn asked(settings: &Settings, Traffic { uploads, lists, .. }: &Traffic) -> f64 {
+    if settings.has_users() { uploads + lists } else { 0.0 }
+}
+
+/// Half a unit for each 4 KB of a page of 50, and for each key that is looked at.
+fn read_units(settings: &Settings, traffic: &Traffic) -> f64 {
+    let pages = traffic.lists * (51.0 * RECORD / 4096.0).ceil();
+    (pages + asked(settings, traffic)) * 0.5
+}
+
+/// What Cognito takes for those who signed in at least once.
+fn signed_in(settings: &Settings, users: f64) -> Option<Item> {
+    let price = match settings.sign_in.tier {
+        Tier::Essentials => 0.015,
+        Tier::Lite => 0.0055,
+    };
+    settings.has_pool().then(|| item(COGNITO, "users of a month", users, price, COGNITO_PRICES))
+}
+
 pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     let Traffic { uploads, lists, downloads, users, image_mb, stored } = *traffic;
     let requests = uploads + lists;
@@ -129,9 +149,7 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
     #[expect(clippy::cast_precision_loss, reason = "eight at most")]
     let thumbnails = settings.thumbnails.sizes.len() as f64;
     // Each new object starts a function too, without API Gateway.
-    // What the authorizer says of a token is kept for a minute, so that each request asks it once at most.
-    let asked = if settings.has_users() { requests } else { 0.0 };
-    let calls = requests + uploads + asked;
+    let calls = requests + uploads + asked(settings, traffic);
     let images = stored + uploads;
     let line = LINE + if settings.access_logs { ACCESS_LINE } else { 0.0 };
     let transferred = gb(downloads * image_mb);
@@ -149,14 +167,7 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
         item("SQS", "requests, million", uploads * FAILED * 3.0 / 1e6, 0.40, SQS),
         // The table and its two indexes, when it is stored and when it has thumbnails.
         item("DynamoDB", "write units, million", uploads * 6.0 / 1e6, 0.625, DYNAMODB),
-        // Half a unit for each 4 KB of a page of 50.
-        item(
-            "DynamoDB",
-            "read units, million",
-            (lists * (51.0 * RECORD / 4096.0).ceil() + asked) / 2.0 / 1e6,
-            0.125,
-            DYNAMODB,
-        ),
+        item("DynamoDB", "read units, million", read_units(settings, traffic) / 1e6, 0.125, DYNAMODB),
         item("DynamoDB", "stored, GB-months", images * RECORD * 3.0 / 1e9, 0.25, DYNAMODB),
         item("DynamoDB", "point-in-time recovery, GB-months", images * RECORD * 3.0 / 1e9, 0.20, DYNAMODB),
         item("CloudWatch", "logs taken in, GB", (requests * line + uploads * LINE) / 1e9, 0.50, CLOUDWATCH),
@@ -168,13 +179,7 @@ pub fn estimate(settings: &Settings, traffic: &Traffic) -> Vec<Item> {
             CLOUDWATCH,
         ),
     ];
-    if settings.has_pool() {
-        let price = match settings.sign_in.tier {
-            Tier::Essentials => 0.015,
-            Tier::Lite => 0.0055,
-        };
-        items.push(item(COGNITO, "users of a month", users, price, COGNITO_PRICES));
-    }
+    items.extend(signed_in(settings, users));
     if settings.tracing {
         let first = calls.min(SECONDS);
         let traces = first + (calls - first) * SAMPLED;

@@ -170,7 +170,8 @@ fn the_contract_and_openapi_have_the_same_routes_and_scopes() {
         if let (Some(scope), Some(last)) =
             (line.strip_prefix("      x-required-scope: "), documented.last_mut())
         {
-            last.push_str(&format!(" {scope}"));
+            last.push(' ');
+            last.push_str(scope);
         }
         let Some(key) = line.strip_suffix(':') else { continue };
         if key.starts_with("  /") {

@@ -1,7 +1,5 @@
 //! The commands about users and their keys.
 
-#![expect(clippy::doc_markdown, reason = "doc comments here are help texts")]
-
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use contract::Scope;

@@ -119,8 +119,8 @@ async fn binaries(settings: &Settings, aws: &Aws, code: &Code) -> Finding {
 }
 
 async fn permissions(aws: &Aws, settings: &Settings) -> Finding {
-    let env = &settings.env;
     const WHAT: &str = "permissions";
+    let env = &settings.env;
     let policy = || {
         let env = if env == "default" { String::new() } else { format!(" --env {env}") };
         format!("the policy that is needed: provision doctor --policy{env}")
@@ -217,6 +217,8 @@ async fn clock(aws: &Aws) -> Finding {
 /// Who may call the API, and whether a provider of one's own is where the settings say.
 async fn sign_in(settings: &Settings) -> Option<Finding> {
     const WHAT: &str = "sign-in";
+    const ADVICE: &str =
+        "correct sign-in.issuer in cloudpix.toml, or see to it that the provider can be reached";
     if !settings.has_users() {
         return None;
     }
@@ -226,8 +228,6 @@ async fn sign_in(settings: &Settings) -> Option<Finding> {
     };
     // OpenID Connect Discovery 1.0, section 4.
     let url = format!("{issuer}/.well-known/openid-configuration");
-    const ADVICE: &str =
-        "correct sign-in.issuer in cloudpix.toml, or see to it that the provider can be reached";
     Some(match http::status(&url, &[]).await {
         Ok(200) => Finding::ok(WHAT, format!("the users of {issuer}")),
         Ok(status) => Finding::error(WHAT, format!("{url} answers {status}"), ADVICE),

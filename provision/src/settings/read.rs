@@ -107,7 +107,7 @@ fn settings(text: &str, mut table: DeTable<'_>) -> anyhow::Result<Settings> {
             Function::ALL.map(Function::name).join(", ")
         )
     })?;
-    let mut settings = Settings { functions, auth_is_written, ..settings };
+    let mut settings = Settings { auth_is_written, functions, ..settings };
     settings.take_for(settings.auth);
     Ok(settings)
 }

@@ -55,7 +55,7 @@ pub async fn read_client(aws: &Aws, names: &Names, api: Option<&str>) -> anyhow:
     let Some(is) = is else { return Ok(None) };
     let callbacks = is.callback_urls().iter().chain(is.logout_urls());
     let units = is.token_validity_units();
-    let unit = |of: fn(&TokenValidityUnitsType) -> Option<&TimeUnitsType>| units.and_then(of).cloned();
+    let unit = |of: fn(&TokenValidityUnitsType) -> Option<&TimeUnitsType>| units.and_then(of);
     let access = seconds(is.access_token_validity, unit(TokenValidityUnitsType::access_token), 3600);
     let refresh =
         seconds(Some(is.refresh_token_validity), unit(TokenValidityUnitsType::refresh_token), 86_400);
@@ -83,7 +83,7 @@ fn with_placeholder(aws: &Aws, url: &str, api: &str) -> String {
 }
 
 /// A time in seconds; `default` is the unit where none is said.
-fn seconds(time: Option<i32>, unit: Option<TimeUnitsType>, default: i32) -> Option<i32> {
+fn seconds(time: Option<i32>, unit: Option<&TimeUnitsType>, default: i32) -> Option<i32> {
     let unit = match unit {
         Some(TimeUnitsType::Seconds) => 1,
         Some(TimeUnitsType::Minutes) => 60,

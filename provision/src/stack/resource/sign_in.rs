@@ -39,6 +39,7 @@ pub struct UserNames {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of Cognito's")]
 pub struct AppClient {
     /// What tokens say that they are for.
     #[serde(skip)]
