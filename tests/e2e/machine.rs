@@ -5,7 +5,9 @@ mod probe;
 use std::path::Path;
 use std::process::Command;
 
-use crate::cloud::{bare, functions, root, skipped, stdout, text};
+use contract::Function;
+
+use crate::cloud::{bare, root, skipped, stdout, text};
 use probe::Probe;
 
 /// make in the repository, with nothing of whoever runs the tests, and a rule `shown` that runs `recipe`.
@@ -171,7 +173,7 @@ fn what_one_target_built_the_next_one_takes() {
         lines.map(packages).collect()
     };
     let first = builds("local");
-    assert!(first.len() == 1 && first[0].len() == 1 + functions().len(), "{first:?}");
+    assert!(first.len() == 1 && first[0].len() == 1 + Function::ALL.len(), "{first:?}");
     for target in ["test", "plan", "status", "outputs", "destroy", "versions"] {
         assert_eq!(builds(target), first, "{target}");
     }
