@@ -51,7 +51,7 @@ fn every_answer_to_a_users_key_is_as_openapi_says() {
     json(&["users", "add", "ann@example.com"]);
     let scopes = ["--scopes", "read,write,delete"];
     let key = json(&[&["keys", "create", "ann@example.com", "--name", "all"][..], &scopes].concat());
-    let key = format!("authorization: Bearer {}", key["key"].as_str().unwrap());
+    let key = format!("Authorization: Bearer {}", key["key"].as_str().unwrap());
     let outputs = json(&["outputs"]);
     try_all(&stack, "apiKey", outputs["apiUrl"].as_str().unwrap(), &key, &[]);
     json(&["destroy", "--yes", "--delete-images"]);

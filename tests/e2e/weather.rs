@@ -2,7 +2,7 @@
 //! proxy. docs/hazards.md says which row of it is tested where.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -312,8 +312,12 @@ fn a_function_that_failed_is_said_at_once_with_its_reason() {
         return;
     }
     let lab = Lab::shared("broken");
-    lab.proxy.judge(|call| {
-        if call.operation == "GET /2015-03-31/functions/cloudpix-broken-list" && call.number > 40 {
+    // Before, it is not there, and the plan is to make it.
+    let made = AtomicBool::new(false);
+    lab.proxy.judge(move |call| {
+        made.fetch_or(call.operation == "POST /2015-03-31/functions", Ordering::SeqCst);
+        let asked = call.operation == "GET /2015-03-31/functions/cloudpix-broken-list";
+        if asked && made.load(Ordering::SeqCst) {
             let configuration = json!({"State": "Failed", "StateReason": "The image is not there", "StateReasonCode": "ImageDeleted"});
             return Verdict::Answer(200, vec![], json!({"Configuration": configuration}).to_string());
         }
