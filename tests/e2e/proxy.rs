@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 /// A call to AWS as it arrives.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// By arrival, from 0.
-    pub number: usize,
     /// As in the signature: `s3`, `apigateway`.
     pub service: String,
     /// `CreateTable`, or where the protocol is REST `PUT /bucket?tagging`.
@@ -163,7 +161,7 @@ impl Shared {
     fn answer(&self, request: &Request) -> Option<Vec<u8>> {
         let (call, judge) = {
             let mut calls = self.calls.lock().unwrap();
-            let call = request.call(calls.len());
+            let call = request.call();
             calls.push(call.clone());
             (call, self.judge.lock().unwrap().clone())
         };
@@ -276,7 +274,7 @@ impl Request {
         line.split_once(':').map(|(_, value)| value.trim())
     }
 
-    fn call(&self, number: usize) -> Call {
+    fn call(&self) -> Call {
         // Credential=KEY/DATE/REGION/SERVICE/aws4_request
         let scope = self.header("authorization").and_then(|text| text.split_once("Credential="));
         let service = scope.and_then(|(_, scope)| scope.split('/').nth(3)).unwrap_or_default().to_owned();
@@ -292,6 +290,6 @@ impl Request {
                 line.split_once("/operation/").map_or(line, |(_, operation)| operation).to_owned()
             }
         };
-        Call { number, service, operation, at: Instant::now() }
+        Call { service, operation, at: Instant::now() }
     }
 }

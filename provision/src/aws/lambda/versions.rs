@@ -27,7 +27,7 @@ pub struct Version {
     /// When its code or configuration was last changed, as Lambda writes it.
     pub changed: String,
     pub memory: i32,
-    /// As of [`crate::stack::resource::Code`].
+    /// As of [`crate::stack::resource::lambda::Code`].
     pub digest: String,
     /// Names of the aliases that send calls to it.
     pub aliases: BTreeSet<String>,
