@@ -45,13 +45,7 @@ pub async fn main(
     warm: impl AsyncFn(&Service),
     route: impl AsyncFn(&Service, &Caller, Request, &Line, Timestamp) -> Result<Answer, Reject>,
 ) -> ExitCode {
-    match run(warm, route).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::failure(&error);
-            ExitCode::FAILURE
-        }
-    }
+    log::exit_code(run(warm, route).await)
 }
 
 async fn run(

@@ -15,13 +15,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 // One request at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::failure(&error);
-            ExitCode::FAILURE
-        }
-    }
+    log::exit_code(run().await)
 }
 
 async fn run() -> anyhow::Result<()> {

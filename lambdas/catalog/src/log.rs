@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -14,6 +15,17 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const NAMESPACE: &str = "CloudPix";
+
+/// How a function's program ends: one that could not go on says why.
+pub fn exit_code(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Logs what went wrong outside of any request, with its whole chain of causes.
 pub fn failure(error: &anyhow::Error) {

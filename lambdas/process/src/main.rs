@@ -59,13 +59,7 @@ fn main() -> ExitCode {
 // One event at a time runs in an environment, so more threads would only cost start time.
 #[tokio::main(flavor = "current_thread")]
 async fn serve() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::failure(&error);
-            ExitCode::FAILURE
-        }
-    }
+    log::exit_code(run().await)
 }
 
 async fn run() -> anyhow::Result<()> {
